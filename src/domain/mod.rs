@@ -1,0 +1,20 @@
+//! The nouns of the trade: exact numbers, time, instruments, risk tiers, positions, accounts, books.
+//!
+//! Purpose: one vocabulary for every other module. Inputs: none. This module must never know a
+//! clock, a socket, a venue's wire format or a policy.
+
+mod account;
+mod book;
+mod instrument;
+mod number;
+mod position;
+mod tier;
+mod time;
+
+pub use account::{Account, Balance, PositionMode};
+pub use book::{Book, BookLevel, Fill};
+pub use instrument::{ContractKind, Instrument, InstrumentStatus, LotLimits, Symbol};
+pub use number::{Money, NumberError, Price, Quantity, Rate};
+pub use position::{MarginMode, Position, PositionKey, PositionSide, Side};
+pub use tier::{Tier, TierError, TierTable};
+pub use time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Timestamp};

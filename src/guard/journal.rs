@@ -1,0 +1,119 @@
+//! What the guard wants remembered, and what it wants to be told after a restart. Storage itself
+//! lives in the `journal` module; these are only the records.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::event::Mode;
+use super::intent::{Ending, FillReport, Intent, IntentId, Outcome, Resolution, Scope};
+use super::level::Level;
+use crate::domain::{Money, PositionKey, Timestamp};
+
+/// One durable record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "entry", rename_all = "kebab-case")]
+pub enum Entry {
+    /// Written before anything is asked or sent.
+    Intent {
+        intent: Intent,
+    },
+    /// The trader was asked.
+    Asked {
+        intent: IntentId,
+        deadline: Timestamp,
+    },
+    /// Written directly before the bytes leave: from here on the outcome may be unknown.
+    Sent {
+        intent: IntentId,
+    },
+    Outcome {
+        intent: IntentId,
+        outcome: Outcome,
+    },
+    Resolved {
+        intent: IntentId,
+        resolution: Resolution,
+    },
+    /// Last record of an intent.
+    Ended {
+        intent: IntentId,
+        ending: Ending,
+    },
+    /// Last record of a plan: nothing more will follow under this number.
+    PlanEnded {
+        plan: u64,
+    },
+    Level {
+        scope: Scope,
+        from: Level,
+        to: Level,
+        cause: String,
+    },
+    Blind {
+        since: Timestamp,
+        reason: String,
+    },
+    Sighted {
+        since: Timestamp,
+        blind_ms: i64,
+    },
+    Mode {
+        mode: Mode,
+    },
+    Paused {
+        paused: bool,
+    },
+    /// Something the agent saw that it did not cause.
+    Foreign {
+        text: String,
+    },
+    Started {
+        version: String,
+    },
+    Stopped {
+        reason: String,
+    },
+}
+
+/// What survived a restart. An empty one is the truth for a first start.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Recovered {
+    /// Intents without an `Ended` record, oldest first, with whether `Sent` was written.
+    pub open: Vec<OpenIntent>,
+    /// Executed first halves of trim-and-recycle whose plan has neither a second half nor an end.
+    pub unfinished: Vec<(Intent, Option<FillReport>)>,
+    /// Highest sequence used in an intent id.
+    pub last_sequence: u64,
+    /// Highest plan number.
+    pub last_plan: u64,
+    /// What each position has had in the current UTC day.
+    pub spent: BTreeMap<String, Spent>,
+    /// Last mode set by command, if any.
+    pub mode: Option<Mode>,
+    pub paused: bool,
+}
+
+/// An intent that a restart found without an end.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OpenIntent {
+    pub intent: Intent,
+    /// When it was sent; `None`: journaled but surely never sent.
+    pub sent_at: Option<Timestamp>,
+}
+
+/// Budget use of one position within one UTC day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Spent {
+    pub day: Timestamp,
+    /// New margin added, recycled margin not counted.
+    pub added: Money,
+    pub actions: u32,
+    pub top_ups: u32,
+}
+
+/// Key of [`Recovered::spent`].
+#[must_use]
+pub fn spent_key(key: &PositionKey) -> String {
+    key.to_string()
+}
