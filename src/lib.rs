@@ -4,6 +4,8 @@
 //! | module | holds |
 //! |---|---|
 //! | [`domain`] | exact numbers, time, instruments, tiers, positions, accounts, books |
+//! | [`margin`] | equity, maintenance, liquidation price, state after an action |
+//! | [`forecast`] | volatility, tails, breach probability |
 //! | [`guard`] | the heart: events and time in, actions out |
 //! | [`net`] | clock, HTTP, WebSocket, limits |
 //! | [`exchange`] | the port and one folder per venue |
@@ -12,5 +14,7 @@
 
 pub mod domain;
 pub mod exchange;
+pub mod forecast;
 pub mod guard;
+pub mod margin;
 pub mod net;

@@ -95,6 +95,9 @@ pub struct Intent {
     pub position_mode: PositionMode,
     pub margin_asset: String,
     pub kind: IntentKind,
+    /// Second half of trim-and-recycle: spends what the first half freed, no new money.
+    #[serde(default)]
+    pub recycled: bool,
     pub before: Before,
     /// Expected cost in the settlement asset: fees and slippage.
     pub cost: Money,

@@ -1,9 +1,426 @@
-//! The heart: events and time in, actions out. Deterministic; knows no clock, socket, file,
-//! environment, random source or log.
+//! The heart: events and time in, actions out.
+//!
+//! `handle(event, now)`, then drain `next_action()`, then wait for the next event or `deadline()`.
+//! `now` is the venue's wall clock as well as it is known. Deterministic: the same events give the
+//! same actions. Knows no clock, socket, file, environment, random source or log; floats only
+//! through `forecast`, whose results can only make it act earlier than the exact floors.
+//!
+//! Invariants: every order it emits reduces; an intent is emitted for sending at most once, after
+//! its records; a scope has at most one intent under way; nothing is sent in `watch` mode, while
+//! paused, or while an input that the decision needs is stale.
 
 pub mod action;
+mod decide;
+mod desk;
 pub mod event;
+pub mod explain;
+mod flight;
 pub mod intent;
 pub mod journal;
 pub mod level;
+mod lifecycle;
+mod planner;
 pub mod policy;
+mod sight;
+mod view;
+mod watch;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use crate::domain::{Account, Symbol, Timestamp};
+use crate::forecast::Gauge;
+use action::{Action, Report, ReportKind, Severity, View};
+use desk::{Desk, SizeChange, scope_of};
+use event::{AccountChange, Command, Event, Mark, Mode, OrderOrigin, OrderUpdate, Refresh};
+use flight::Flight;
+use intent::{Intent, Scope};
+use journal::{Entry, Recovered, Spent};
+use policy::Policy;
+use sight::{Blindness, Sight};
+use watch::Watch;
+
+/// After a start this much time may pass before missing inputs are called blindness.
+const START_GRACE_MS: i64 = 15_000;
+/// After a private change the account is read again this much later.
+const REREAD_AFTER_MS: i64 = 250;
+/// Attempts of a rescue, used for the time it may need.
+const PLANNED_TRIES: i64 = 3;
+
+/// The guard of one account.
+#[derive(Debug)]
+pub struct Guard {
+    policy: Policy,
+    gauge: Gauge,
+    mode: Mode,
+    paused: bool,
+    desk: Desk,
+    /// Sorted by scope.
+    watches: Vec<(Scope, Watch)>,
+    flights: BTreeMap<Scope, Flight>,
+    /// Further open intents of a scope that a restart found; resolved one after the other.
+    backlog: Vec<Flight>,
+    /// Executed first halves that wait for the first account picture.
+    unfinished: Vec<(Intent, Option<intent::FillReport>)>,
+    sight: Sight,
+    spent: BTreeMap<String, Spent>,
+    sequence: u64,
+    plan: u64,
+    out: VecDeque<Action>,
+    wake: Timestamp,
+}
+
+impl Guard {
+    /// A guard that knows nothing yet; feed it `Event::Recovered` first.
+    #[must_use]
+    pub fn new(policy: Policy, now: Timestamp) -> Self {
+        let triggers = &policy.triggers;
+        let need_ms = triggers.time_needed_ms.saturating_mul(PLANNED_TRIES);
+        let gauge = Gauge::new(triggers.breach_limit, triggers.horizon_ms, need_ms);
+        Self {
+            gauge,
+            mode: policy.mode,
+            paused: false,
+            desk: Desk::default(),
+            watches: Vec::new(),
+            flights: BTreeMap::new(),
+            backlog: Vec::new(),
+            unfinished: Vec::new(),
+            sight: Sight::new(now.plus_ms(START_GRACE_MS)),
+            spent: BTreeMap::new(),
+            sequence: 0,
+            plan: 0,
+            out: VecDeque::new(),
+            wake: now,
+            policy,
+        }
+    }
+
+    /// Takes one event at `now`.
+    pub fn handle(&mut self, event: Event, now: Timestamp) {
+        match event {
+            Event::Mark(mark) => {
+                self.on_mark(&mark, now);
+                if now < self.wake {
+                    return;
+                }
+            }
+            Event::Book(book) => {
+                self.desk.apply_book(book);
+                return;
+            }
+            Event::Instruments(instruments) => {
+                for instrument in instruments {
+                    let rules = self
+                        .desk
+                        .rules
+                        .entry(instrument.symbol.clone())
+                        .or_default();
+                    rules.instrument = Some(instrument);
+                }
+                self.sight.arrived(Refresh::Rules, now, &self.policy);
+            }
+            Event::Tiers { symbol, table } => {
+                self.desk.rules.entry(symbol).or_default().tiers = Some(Arc::new(table));
+                self.all_lines_stale();
+                self.sight.check_soon();
+            }
+            Event::TakerFee { symbol, rate } => self.desk.set_fee(symbol.as_ref(), rate),
+            Event::Account(account) => self.on_account(&account, now),
+            Event::Change(change) => self.on_change(&change, now),
+            Event::Order(update) => self.on_order(&update, now),
+            Event::ConfigChanged => {
+                self.sight.want(Refresh::Account, now);
+                self.sight.want(Refresh::Rules, now);
+            }
+            Event::Link { up, .. } => {
+                // Whatever a stream did not tell while it was down, a re-read will.
+                if up {
+                    self.sight.want(Refresh::Account, now);
+                }
+            }
+            Event::Outcome { intent, outcome } => self.on_outcome(&intent, outcome, now),
+            Event::Resolved { intent, resolution } => self.on_resolved(&intent, resolution, now),
+            Event::RefreshFailed { what, message: _ } => self.sight.failed(what, now),
+            Event::Recovered(recovered) => self.on_recovered(*recovered, now),
+            Event::TimeJump { gap_ms } => self.on_time_jump(gap_ms, now),
+            Event::Command(command) => self.on_command(command, now),
+            Event::Tick => {}
+        }
+        self.settle(now);
+    }
+
+    /// The next thing to do, in order; `None` when drained.
+    pub fn next_action(&mut self) -> Option<Action> {
+        self.out.pop_front()
+    }
+
+    /// When `Event::Tick` is wanted at the latest.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Timestamp> {
+        (self.wake < Timestamp::MAX).then_some(self.wake)
+    }
+
+    /// The guard as seen from outside.
+    #[must_use]
+    pub fn view(&self, now: Timestamp) -> View {
+        view::view(self, now)
+    }
+
+    /// Symbols with an open position.
+    #[must_use]
+    pub fn symbols(&self) -> Vec<Symbol> {
+        let mut symbols: Vec<Symbol> = self
+            .desk
+            .positions
+            .keys()
+            .map(|key| key.symbol.clone())
+            .collect();
+        symbols.dedup();
+        symbols
+    }
+
+    fn on_mark(&mut self, mark: &Mark, now: Timestamp) {
+        if !self.desk.apply_mark(mark) {
+            return;
+        }
+        for index in 0..self.watches.len() {
+            let Some((_, watch)) = self.watches.get_mut(index) else {
+                return;
+            };
+            if watch.follows(&mark.symbol) {
+                if watch.is_entangled() {
+                    watch.stale = true;
+                }
+                self.assess(index, now);
+            }
+        }
+    }
+
+    fn on_account(&mut self, account: &Account, now: Timestamp) {
+        let changes = self.desk.apply_account(account);
+        self.sight.arrived(Refresh::Account, now, &self.policy);
+        self.sight.check_soon();
+        self.tell_foreign(&changes, now);
+        if self.desk.positions.keys().any(|key| {
+            self.desk
+                .rules
+                .get(&key.symbol)
+                .is_none_or(|rules| rules.instrument.is_none())
+        }) {
+            self.sight.want(Refresh::Rules, now);
+        }
+        self.sync_watches();
+        self.all_lines_stale();
+        self.verify_flights(account.taken_at, now);
+        self.resume_unfinished(now);
+        self.assess_all(now);
+        self.tell_mismatches(now);
+    }
+
+    fn on_change(&mut self, change: &AccountChange, now: Timestamp) {
+        let changes = self.desk.apply_change(change);
+        self.tell_foreign(&changes, now);
+        self.sight
+            .want(Refresh::Account, now.plus_ms(REREAD_AFTER_MS));
+        self.sync_watches();
+        self.all_lines_stale();
+        self.assess_all(now);
+    }
+
+    fn on_order(&mut self, update: &OrderUpdate, now: Timestamp) {
+        let what = match update.origin {
+            OrderOrigin::Own => {
+                self.on_own_order(update, now);
+                return;
+            }
+            OrderOrigin::Foreign => return,
+            OrderOrigin::Liquidation => "The exchange is liquidating",
+            OrderOrigin::AutoDeleveraging => "The exchange is auto-deleveraging",
+            OrderOrigin::Settlement => "The exchange is settling",
+        };
+        let text = format!("{what} {}: {} filled.", update.symbol, update.filled);
+        self.out
+            .push_back(Action::Record(Entry::Foreign { text: text.clone() }));
+        self.report(now, ReportKind::Foreign, Severity::Alarm, None, None, text);
+        self.sight.want(Refresh::Account, now);
+    }
+
+    fn on_time_jump(&mut self, gap_ms: i64, now: Timestamp) {
+        let seconds = gap_ms / 1_000;
+        let text = format!(
+            "The clock jumped by {seconds} s (sleep, pause or a changed clock): everything is read again before anything is done."
+        );
+        self.report(now, ReportKind::Blind, Severity::Warning, None, None, text);
+        self.sight.want(Refresh::Account, now);
+        self.sight.want(Refresh::Rules, now);
+        self.sight.check_soon();
+    }
+
+    fn on_command(&mut self, command: Command, now: Timestamp) {
+        let text = match command {
+            Command::Pause => {
+                self.set_paused(true, now);
+                "Paused: nothing is sent until /resume. Watching goes on.".to_owned()
+            }
+            Command::Resume => {
+                self.set_paused(false, now);
+                format!("Resumed in {} mode.", self.mode)
+            }
+            Command::Mode(mode) if mode > self.policy.mode => format!(
+                "Refused: the configuration allows {} at most, chat can only make it safer.",
+                self.policy.mode
+            ),
+            Command::Mode(mode) => {
+                self.mode = mode;
+                self.out.push_back(Action::Record(Entry::Mode { mode }));
+                if mode < Mode::Auto {
+                    self.withdraw_questions("The mode was changed.", now);
+                }
+                format!("Mode is now {mode}.")
+            }
+            Command::Approve(id) => self.approve(&id, now),
+            Command::Decline(id) => self.decline(&id, "declined by the trader", now),
+        };
+        self.report(now, ReportKind::Mode, Severity::Info, None, None, text);
+        self.assess_all(now);
+    }
+
+    fn set_paused(&mut self, paused: bool, now: Timestamp) {
+        self.paused = paused;
+        self.out.push_back(Action::Record(Entry::Paused { paused }));
+        if paused {
+            self.withdraw_questions("Paused.", now);
+        }
+    }
+
+    fn on_recovered(&mut self, recovered: Recovered, now: Timestamp) {
+        self.sequence = recovered.last_sequence;
+        self.plan = recovered.last_plan;
+        self.spent = recovered.spent;
+        self.paused = recovered.paused;
+        if let Some(mode) = recovered.mode {
+            self.mode = mode.min(self.policy.mode);
+        }
+        self.unfinished = recovered.unfinished;
+        self.recover_open(recovered.open, now);
+    }
+
+    /// Time-driven work, and everything that waits for a whole picture.
+    fn settle(&mut self, now: Timestamp) {
+        if self.sight.check_is_due(now) {
+            let (gone, found) = self.sight.check(&self.desk, &self.policy, now);
+            self.tell_sight(&gone, &found, now);
+        }
+        self.tick_flights(now);
+        for index in 0..self.watches.len() {
+            let due = self
+                .watches
+                .get(index)
+                .is_some_and(|(_, watch)| watch.cooldown_until <= now);
+            if due {
+                self.assess(index, now);
+            }
+        }
+        while let Some(what) = self.sight.due(now) {
+            self.out.push_back(Action::Refresh(what));
+        }
+        self.wake = self.next_wake(now);
+    }
+
+    fn next_wake(&self, now: Timestamp) -> Timestamp {
+        let flights = self.flights.values().filter_map(Flight::wake_at);
+        let cooling = self.watches.iter().map(|(_, watch)| watch.cooldown_until);
+        let next = flights.chain(cooling.filter(|at| *at > now)).min();
+        next.unwrap_or(Timestamp::MAX).min(self.sight.wake_at())
+    }
+
+    fn sync_watches(&mut self) {
+        let mut scopes: Vec<Scope> = self
+            .desk
+            .positions
+            .values()
+            .map(|held| scope_of(&held.position))
+            .collect();
+        scopes.sort();
+        scopes.dedup();
+        self.watches.retain(|(scope, _)| scopes.contains(scope));
+        for scope in scopes {
+            if let Err(place) = self
+                .watches
+                .binary_search_by(|(known, _)| known.cmp(&scope))
+            {
+                self.watches.insert(place, (scope, Watch::default()));
+            }
+        }
+    }
+
+    fn all_lines_stale(&mut self) {
+        for (_, watch) in &mut self.watches {
+            watch.stale = true;
+        }
+    }
+
+    fn tell_foreign(&mut self, changes: &[SizeChange], now: Timestamp) {
+        for change in changes {
+            let ours = self
+                .flights
+                .values()
+                .any(|flight| flight.intent.key == change.key);
+            if ours {
+                continue;
+            }
+            let text = explain::foreign(change);
+            self.out
+                .push_back(Action::Record(Entry::Foreign { text: text.clone() }));
+            self.report(now, ReportKind::Foreign, Severity::Info, None, None, text);
+        }
+    }
+
+    fn tell_sight(&mut self, gone: &[Blindness], found: &[(Blindness, Timestamp)], now: Timestamp) {
+        for what in gone {
+            let reason = what.describe(&self.desk, now);
+            self.out.push_back(Action::Record(Entry::Blind {
+                since: now,
+                reason: reason.clone(),
+            }));
+            let text = format!("BLIND: {reason}. Nothing is sent on stale data; reading again.");
+            self.report(now, ReportKind::Blind, Severity::Alarm, None, None, text);
+        }
+        for (_, since) in found {
+            let blind_ms = now.since(*since);
+            self.out.push_back(Action::Record(Entry::Sighted {
+                since: *since,
+                blind_ms,
+            }));
+        }
+        if !found.is_empty() && self.sight.missing.is_empty() {
+            let since = found.iter().map(|(_, since)| *since).min().unwrap_or(now);
+            let text = format!("Sight regained after {} s.", now.since(since) / 1_000);
+            self.report(now, ReportKind::Sighted, Severity::Info, None, None, text);
+            self.assess_all(now);
+        }
+    }
+
+    fn report(
+        &mut self,
+        at: Timestamp,
+        kind: ReportKind,
+        severity: Severity,
+        scope: Option<Scope>,
+        intent: Option<Intent>,
+        text: String,
+    ) {
+        self.out.push_back(Action::Report(Report {
+            at,
+            kind,
+            severity,
+            scope,
+            intent,
+            text,
+        }));
+    }
+}

@@ -5,16 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::event::Mode;
 use crate::domain::{Money, Rate};
 
-/// What the venue does with the margin of an isolated position that is partly closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PartialClose {
-    /// The isolated wallet shrinks with the quantity; the rest returns to the cross wallet.
-    #[default]
-    ReleasesProRata,
-    /// The isolated wallet stays; only the realised result is booked to it.
-    KeepsMargin,
-}
+pub use crate::margin::PartialClose;
 
 /// What an unanswered question means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

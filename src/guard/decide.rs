@@ -1,0 +1,389 @@
+//! From danger to a decision: levels, the question whether to act, and the start of an intent.
+
+use super::Guard;
+use super::action::{Action, ReportKind, Severity};
+use super::event::{Mode, Question};
+use super::explain;
+use super::flight::{Flight, Stage};
+use super::intent::{Before, Intent, IntentId, IntentKind, Scope};
+use super::journal::{Entry, Spent, spent_key};
+use super::level::Level;
+use super::planner::{Candidate, Plan, Situation};
+use super::policy::Silence;
+use super::watch::{Danger, level_for};
+use crate::domain::{Money, PositionKey, Rate, Timestamp};
+use crate::forecast::time_to_breach_ms;
+
+/// Watch mode tells what it would do at most this often per scope.
+const TELL_AGAIN_MS: i64 = 10 * 60_000;
+/// A scope that cannot be helped is planned again after this pause.
+const HELPLESS_PAUSE_MS: i64 = 5_000;
+/// A question stays open at least this long.
+const LEAST_ASK_MS: i64 = 5_000;
+const HOUR_MS: i64 = 3_600_000;
+
+impl Guard {
+    pub(super) fn assess_all(&mut self, now: Timestamp) {
+        for index in 0..self.watches.len() {
+            self.assess(index, now);
+        }
+    }
+
+    /// Measures one scope, moves its level, and decides when the act line is crossed.
+    pub(super) fn assess(&mut self, index: usize, now: Timestamp) {
+        let Some((scope, watch)) = self.watches.get_mut(index) else {
+            return;
+        };
+        watch.refresh_lines(scope, &self.desk, &self.policy);
+        let worst = watch.worst(&self.desk, &self.gauge, &self.policy);
+        let measured = worst.map_or(Level::Calm, |(_, danger)| {
+            level_for(danger.nearness(), watch.level)
+        });
+        if measured < Level::Acting {
+            watch.helpless = None;
+        }
+        let helpless = measured == Level::Acting && watch.helpless.is_some();
+        let level = if helpless { Level::Distress } else { measured };
+        if level != watch.level {
+            self.change_level(index, level, worst, now);
+        }
+        if level >= Level::Acting
+            && let Some((line, danger)) = worst
+        {
+            self.decide(index, line, danger, now);
+        }
+    }
+
+    fn change_level(
+        &mut self,
+        index: usize,
+        to: Level,
+        worst: Option<(usize, Danger)>,
+        now: Timestamp,
+    ) {
+        let cause = self.cause(index, worst);
+        let Some((scope, watch)) = self.watches.get_mut(index) else {
+            return;
+        };
+        let from = std::mem::replace(&mut watch.level, to);
+        watch.cause.clone_from(&cause);
+        let scope = scope.clone();
+        let entry = Entry::Level {
+            scope: scope.clone(),
+            from,
+            to,
+            cause: cause.clone(),
+        };
+        self.out.push_back(Action::Record(entry));
+        let severity = match to {
+            Level::Calm | Level::Watch => Severity::Info,
+            Level::ActSoon | Level::Acting => Severity::Warning,
+            Level::Distress => Severity::Alarm,
+        };
+        if to > from || to == Level::Calm {
+            let text = format!("{to} (was {from}): {cause}.");
+            self.report(now, ReportKind::Level, severity, Some(scope), None, text);
+        }
+    }
+
+    pub(super) fn cause(&self, index: usize, worst: Option<(usize, Danger)>) -> String {
+        let Some((_, watch)) = self.watches.get(index) else {
+            return String::new();
+        };
+        let line = worst.map_or(0, |(line, _)| line);
+        let Some(line) = watch.lines.get(line) else {
+            return "no position".to_owned();
+        };
+        let Some(held) = self.desk.positions.get(&line.key) else {
+            return String::new();
+        };
+        let mark = self.desk.mark(&held.position);
+        let danger = worst.map(|(_, danger)| danger);
+        explain::standing(line, mark, danger.as_ref(), &self.policy)
+    }
+
+    /// The act line of a scope is crossed: plan and start, or say why not.
+    fn decide(&mut self, index: usize, line: usize, danger: Danger, now: Timestamp) {
+        let Some((scope, watch)) = self.watches.get(index) else {
+            return;
+        };
+        let Some(key) = watch.lines.get(line).map(|line| line.key.clone()) else {
+            return;
+        };
+        let scope = scope.clone();
+        if self.flights.contains_key(&scope)
+            || now < watch.cooldown_until
+            || !self.sight.sees(&key.symbol)
+            || !self.may_touch(&key)
+        {
+            return;
+        }
+        let told = watch.told_at;
+        let passive = self.paused || self.mode == Mode::Watch;
+        if passive && told.is_some_and(|at| now.since(at) < TELL_AGAIN_MS) {
+            return;
+        }
+        let Some(plan) = self.plan_for(&scope, &key, danger, now) else {
+            return;
+        };
+        let standing = self.cause(index, Some((line, danger)));
+        match (&plan.chosen, passive) {
+            (None, _) => self.helpless(index, &scope, &plan, &standing, now),
+            (Some(chosen), true) => {
+                let why = if self.paused { "paused" } else { "watch mode" };
+                let choice = explain::choice(chosen, &plan);
+                let text = format!("Would act ({why}): {standing}. Cheapest rescue: {choice}.");
+                if let Some((_, watch)) = self.watches.get_mut(index) {
+                    watch.told_at = Some(now);
+                }
+                self.report(
+                    now,
+                    ReportKind::WouldDo,
+                    Severity::Alarm,
+                    Some(scope),
+                    None,
+                    text,
+                );
+            }
+            (Some(chosen), false) => {
+                if let Some((_, watch)) = self.watches.get_mut(index) {
+                    watch.helpless = None;
+                }
+                let reason = format!("{standing}. {}", explain::choice(chosen, &plan));
+                let chosen = chosen.clone();
+                self.start(scope, &chosen, reason, danger, now);
+            }
+        }
+    }
+
+    fn may_touch(&self, key: &PositionKey) -> bool {
+        let listed = &self.policy.symbols;
+        listed.is_empty() || listed.iter().any(|symbol| symbol == key.symbol.as_str())
+    }
+
+    fn plan_for(
+        &mut self,
+        scope: &Scope,
+        key: &PositionKey,
+        danger: Danger,
+        now: Timestamp,
+    ) -> Option<Plan> {
+        let spent = self.spent_today(key, now);
+        let margin = self.desk.margin(scope)?;
+        let (_, watch) = self.watches.iter().find(|(known, _)| known == scope)?;
+        let situation = Situation {
+            scope,
+            margin: &margin,
+            desk: &self.desk,
+            policy: &self.policy,
+            gauge: &self.gauge,
+            danger,
+            key,
+            spent,
+            bound_price: watch.bound_price,
+            add_refused: watch.add_refused_until > now,
+        };
+        Some(situation.plan())
+    }
+
+    fn helpless(
+        &mut self,
+        index: usize,
+        scope: &Scope,
+        plan: &Plan,
+        standing: &str,
+        now: Timestamp,
+    ) {
+        let reason = match plan.remarks.as_slice() {
+            [] => "no allowed action would help".to_owned(),
+            remarks => remarks.join("; "),
+        };
+        let Some((_, watch)) = self.watches.get_mut(index) else {
+            return;
+        };
+        watch.cooldown_until = now.plus_ms(HELPLESS_PAUSE_MS);
+        if watch.helpless.as_ref() == Some(&reason) {
+            return;
+        }
+        watch.helpless = Some(reason.clone());
+        let text = format!("CANNOT PROTECT {scope}: {standing}. {reason}. Act by hand.");
+        let scope = Some(scope.clone());
+        self.report(
+            now,
+            ReportKind::Powerless,
+            Severity::Alarm,
+            scope,
+            None,
+            text,
+        );
+    }
+
+    /// Makes the intent of a chosen candidate, and sends it or asks first.
+    fn start(
+        &mut self,
+        scope: Scope,
+        chosen: &Candidate,
+        reason: String,
+        danger: Danger,
+        now: Timestamp,
+    ) {
+        self.plan += 1;
+        let plan = self.plan;
+        let Some(intent) = self.intent(scope, chosen, plan, reason, now) else {
+            return;
+        };
+        self.out.push_back(Action::Record(Entry::Intent {
+            intent: intent.clone(),
+        }));
+        if self.mode == Mode::Auto {
+            self.launch(intent, chosen.reaches, now);
+        } else {
+            self.ask(intent, chosen.reaches, danger, now);
+        }
+    }
+
+    fn intent(
+        &mut self,
+        scope: Scope,
+        chosen: &Candidate,
+        plan: u64,
+        reason: String,
+        now: Timestamp,
+    ) -> Option<Intent> {
+        let position = &self.desk.positions.get(&chosen.key)?.position;
+        let asset = position.margin_asset.clone();
+        self.sequence += 1;
+        Some(Intent {
+            id: IntentId::new(&self.policy.instance, self.sequence),
+            plan,
+            scope,
+            key: chosen.key.clone(),
+            side: position.side,
+            margin_mode: position.margin_mode,
+            position_mode: self.desk.position_mode,
+            before: Before {
+                quantity: position.quantity,
+                isolated_wallet: position.isolated_wallet,
+                cross_wallet: self
+                    .desk
+                    .balances
+                    .get(&asset)
+                    .map_or(Money::ZERO, |balance| balance.cross_wallet),
+            },
+            margin_asset: asset,
+            kind: chosen.kind.clone(),
+            recycled: false,
+            cost: chosen.cost,
+            reason,
+            planned_at: now,
+        })
+    }
+
+    /// The second half of trim-and-recycle: puts back what the first half freed.
+    pub(super) fn recycle(&mut self, first: &Intent, amount: Money, now: Timestamp) -> bool {
+        let chosen = Candidate {
+            label: String::new(),
+            key: first.key.clone(),
+            kind: IntentKind::AddMargin { amount },
+            line_after: None,
+            distance_after: 0.0,
+            reaches: true,
+            cost: Money::ZERO,
+            price: Money::ZERO,
+            new_money: Money::ZERO,
+        };
+        let freed = explain::money(amount);
+        let reason = format!(
+            "Second half of plan {}: put back the {freed} that {} freed",
+            first.plan, first.id
+        );
+        let scope = first.scope.clone();
+        let Some(mut intent) = self.intent(scope, &chosen, first.plan, reason, now) else {
+            return false;
+        };
+        intent.recycled = true;
+        self.out.push_back(Action::Record(Entry::Intent {
+            intent: intent.clone(),
+        }));
+        self.launch(intent, true, now);
+        true
+    }
+
+    fn ask(&mut self, intent: Intent, reaches: bool, danger: Danger, now: Timestamp) {
+        let silence_acts = self.policy.silence == Silence::Act;
+        let deadline = now.plus_ms(self.patience(&intent.key, danger));
+        let question = Question {
+            intent: intent.clone(),
+            deadline,
+            silence_acts,
+        };
+        let record = Entry::Asked {
+            intent: intent.id.clone(),
+            deadline,
+        };
+        self.out.push_back(Action::Record(record));
+        self.out.push_back(Action::Ask(question));
+        let stage = Stage::Asking {
+            deadline,
+            silence_acts,
+        };
+        self.flights
+            .insert(intent.scope.clone(), Flight::new(intent, stage, reaches));
+    }
+
+    /// How long the trader may take: half of the time left at the accepted breach chance.
+    fn patience(&self, key: &PositionKey, danger: Danger) -> i64 {
+        let feed = self.desk.feeds.get(&key.symbol);
+        let sigma = feed.and_then(|feed| feed.volatility.sigma(HOUR_MS));
+        let limit = self.policy.triggers.breach_limit;
+        let left = sigma.and_then(|sigma| time_to_breach_ms(danger.distance, sigma, limit));
+        let half = left.map_or(self.policy.ask_ms, |left| left / 2);
+        half.clamp(LEAST_ASK_MS, self.policy.ask_ms.max(LEAST_ASK_MS))
+    }
+
+    /// Hands an intent to the driver: recorded as sent, then sent, then said.
+    pub(super) fn launch(&mut self, intent: Intent, reaches: bool, now: Timestamp) {
+        self.charge(&intent, now, true);
+        self.out.push_back(Action::Record(Entry::Sent {
+            intent: intent.id.clone(),
+        }));
+        self.out.push_back(Action::Send(intent.clone()));
+        let text = format!("Sent: {}. {}.", explain::deed(&intent), intent.reason);
+        let scope = Some(intent.scope.clone());
+        let told = Some(intent.clone());
+        self.report(now, ReportKind::Sent, Severity::Warning, scope, told, text);
+        let flight = Flight::new(intent, Stage::Sent { at: now }, reaches);
+        self.flights.insert(flight.intent.scope.clone(), flight);
+    }
+
+    /// Books an intent on the budgets of its position, or takes it off again.
+    pub(super) fn charge(&mut self, intent: &Intent, now: Timestamp, spend: bool) {
+        let mut spent = self.spent_today(&intent.key, now);
+        let sign = if spend { Rate::ONE } else { -Rate::ONE };
+        let step = |count: u32| {
+            if spend {
+                count + 1
+            } else {
+                count.saturating_sub(1)
+            }
+        };
+        if !intent.recycled {
+            spent.actions = step(spent.actions);
+            if let IntentKind::AddMargin { amount } = intent.kind {
+                spent.added += amount * sign;
+                spent.top_ups = step(spent.top_ups);
+            }
+        }
+        self.spent.insert(spent_key(&intent.key), spent);
+    }
+
+    fn spent_today(&self, key: &PositionKey, now: Timestamp) -> Spent {
+        let today = now.day_start();
+        let fresh = Spent {
+            day: today,
+            ..Spent::default()
+        };
+        let known = self.spent.get(&spent_key(key)).copied();
+        known.filter(|spent| spent.day == today).unwrap_or(fresh)
+    }
+}

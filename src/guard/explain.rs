@@ -1,0 +1,234 @@
+//! Decisions in one sentence with the numbers that were used. Every face tells the same sentence.
+
+use rust_decimal::Decimal;
+use rust_decimal::prelude::{FromPrimitive, ToPrimitive};
+
+use super::desk::SizeChange;
+use super::intent::{FillReport, Intent, IntentKind};
+use super::planner::{Candidate, Plan};
+use super::policy::Policy;
+use super::watch::{Danger, Line};
+use crate::domain::{Money, Price};
+
+/// At most this many alternatives are told.
+const TOLD_ALTERNATIVES: usize = 3;
+
+/// `57310.5` as `57,310.5`; at most `places` decimals, trailing zeros dropped.
+#[must_use]
+pub fn grouped(value: Decimal, places: u32) -> String {
+    let rounded = value.round_dp(places).normalize();
+    let text = rounded.abs().to_string();
+    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+    let mut out = String::new();
+    if rounded.is_sign_negative() && !rounded.is_zero() {
+        out.push('-');
+    }
+    for (index, digit) in whole.chars().enumerate() {
+        if index > 0 && (whole.len() - index) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    if !fraction.is_empty() {
+        out.push('.');
+        out.push_str(fraction);
+    }
+    out
+}
+
+/// A price with about six significant digits.
+#[must_use]
+pub fn price(value: Price) -> String {
+    let whole = value.get().trunc().to_u64().unwrap_or(0);
+    let places = match whole {
+        10_000.. => 1,
+        100..=9_999 => 2,
+        1..=99 => 4,
+        0 => 8,
+    };
+    grouped(value.get(), places)
+}
+
+/// An amount with two decimals at most.
+#[must_use]
+pub fn money(value: Money) -> String {
+    grouped(value.get(), 2)
+}
+
+/// A fraction as a percentage with two decimals at most.
+#[must_use]
+pub fn percent(fraction: f64) -> String {
+    match Decimal::from_f64(fraction) {
+        Some(exact) => format!(
+            "{} %",
+            grouped(exact.saturating_mul(Decimal::ONE_HUNDRED), 2)
+        ),
+        None => "unknown".to_owned(),
+    }
+}
+
+/// Where a position stands: one sentence, without the final stop.
+pub(super) fn standing(
+    line: &Line,
+    mark: Price,
+    danger: Option<&Danger>,
+    policy: &Policy,
+) -> String {
+    let (Some(nearest), Some(danger)) = (line.nearest, danger) else {
+        return format!("{}: mark {}, no liquidation price", line.key, price(mark));
+    };
+    let source = match (line.own, line.venue) {
+        (Some(_), None) => " (own number, the exchange states none)",
+        (None, Some(_)) => " (the exchange's number, own one missing)",
+        (Some(own), Some(_)) if own != nearest => " (the exchange's number)",
+        (Some(_), Some(_)) | (None, None) => "",
+    };
+    let chance = danger.breach.map_or_else(
+        || "no forecast yet".to_owned(),
+        |chance| {
+            let minutes = policy.triggers.horizon_ms / 60_000;
+            format!(
+                "{} chance to touch it within {minutes} min",
+                percent(chance)
+            )
+        },
+    );
+    format!(
+        "{}: mark {} is {} from liquidation at {}{source}; act line {}; {chance}",
+        line.key,
+        price(mark),
+        percent(danger.distance),
+        price(nearest),
+        percent(danger.act_distance),
+    )
+}
+
+/// Why this rescue and not another.
+pub(super) fn choice(chosen: &Candidate, plan: &Plan) -> String {
+    let mut text = format!("{}, {}", chosen.label, effect(chosen));
+    if !chosen.reaches {
+        text.push_str(&format!(
+            "; short of the wished {}",
+            percent(plan.target_distance)
+        ));
+    }
+    let others: Vec<String> = plan
+        .others
+        .iter()
+        .take(TOLD_ALTERNATIVES)
+        .map(|other| format!("{} ({})", other.label, effect(other)))
+        .collect();
+    if !others.is_empty() {
+        text.push_str(&format!("; rather than {}", others.join(" or ")));
+    }
+    if !plan.remarks.is_empty() {
+        text.push_str(&format!("; {}", plan.remarks.join("; ")));
+    }
+    text
+}
+
+fn effect(candidate: &Candidate) -> String {
+    let line = candidate.line_after.map_or_else(
+        || "no line left".to_owned(),
+        |line| {
+            format!(
+                "line to {} ({} away)",
+                price(line),
+                percent(candidate.distance_after)
+            )
+        },
+    );
+    format!("{line}, cost {}", money(candidate.cost))
+}
+
+/// What an intent does, in a few words.
+#[must_use]
+pub fn deed(intent: &Intent) -> String {
+    match &intent.kind {
+        IntentKind::AddMargin { amount } => {
+            format!(
+                "add {} {} margin to {}",
+                money(*amount),
+                intent.margin_asset,
+                intent.key
+            )
+        }
+        IntentKind::Reduce {
+            quantity,
+            bound,
+            recycle,
+        } => {
+            let verb = if *quantity >= intent.before.quantity {
+                "close"
+            } else {
+                "reduce"
+            };
+            let how = bound.map_or_else(String::new, |bound| {
+                format!(" at {} or better", price(bound))
+            });
+            let then = if *recycle {
+                ", then put the freed margin back"
+            } else {
+                ""
+            };
+            format!(
+                "{verb} {} {} by {quantity}{how}{then}",
+                intent.key, intent.side
+            )
+        }
+    }
+}
+
+/// What the account showed afterwards.
+pub(super) fn verified(intent: &Intent, fill: Option<&FillReport>, line: Option<Price>) -> String {
+    let filled = fill.map_or_else(String::new, |fill| {
+        let at = fill
+            .average_price
+            .map_or_else(String::new, |at| format!(" at {}", price(at)));
+        format!(" ({} filled{at})", fill.quantity)
+    });
+    let line = line.map_or_else(
+        || "no liquidation price is left".to_owned(),
+        |line| format!("the line is now at {}", price(line)),
+    );
+    format!(
+        "Verified by re-reading the account: {}{filled}; {line}.",
+        deed(intent)
+    )
+}
+
+/// A size that somebody else changed.
+pub(super) fn foreign(change: &SizeChange) -> String {
+    if change.after.is_zero() {
+        return format!(
+            "{} was closed ({} before), not by Plimsoll.",
+            change.key, change.before
+        );
+    }
+    if change.before.is_zero() {
+        return format!(
+            "{} was opened with {}; it is watched from now on.",
+            change.key, change.after
+        );
+    }
+    format!(
+        "{} went from {} to {}, not by Plimsoll.",
+        change.key, change.before, change.after
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rust_decimal::dec;
+
+    #[test]
+    fn numbers_read_like_a_trader_writes_them() {
+        assert_eq!(grouped(dec!(57310.50), 2), "57,310.5");
+        assert_eq!(grouped(dec!(-1234567.891), 2), "-1,234,567.89");
+        assert_eq!(grouped(dec!(-0.001), 2), "0");
+        assert_eq!(price(Price::of(dec!(0.00012345))), "0.00012345");
+        assert_eq!(price(Price::of(dec!(57310.56))), "57,310.6");
+        assert_eq!(percent(0.01416), "1.42 %");
+    }
+}

@@ -1,0 +1,244 @@
+//! Danger of one scope: lines, distance, level.
+
+use super::desk::{Desk, Held};
+use super::intent::Scope;
+use super::level::Level;
+use super::policy::Policy;
+use crate::domain::{PositionKey, Price, Rate, Symbol, Timestamp};
+use crate::forecast::{Gauge, distance, nearness, scaled, share};
+
+/// Nearness (distance over act distance) below which a level begins.
+const ACT_SOON_BELOW: f64 = 1.3;
+const WATCH_BELOW: f64 = 2.0;
+/// A level is left downwards only when nearness exceeds its border by this factor.
+const HYSTERESIS: f64 = 1.1;
+
+/// The line of one position.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Line {
+    pub(super) key: PositionKey,
+    pub(super) falls_hurt: bool,
+    /// Own number.
+    pub(super) own: Option<Price>,
+    /// The venue's number, while it belongs to the present state.
+    pub(super) venue: Option<Price>,
+    /// The more dangerous of both.
+    pub(super) nearest: Option<Price>,
+    /// Mark at which the hard floor is crossed, from `nearest`.
+    pub(super) floor: Option<Price>,
+}
+
+/// How near one line is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Danger {
+    pub(super) distance: f64,
+    pub(super) act_distance: f64,
+    pub(super) breach: Option<f64>,
+    pub(super) floor_crossed: bool,
+}
+
+impl Danger {
+    pub(super) fn nearness(&self) -> f64 {
+        if self.floor_crossed {
+            return nearness(self.distance, self.act_distance).min(1.0);
+        }
+        nearness(self.distance, self.act_distance)
+    }
+}
+
+/// Memory about one scope.
+#[derive(Debug)]
+pub(super) struct Watch {
+    pub(super) lines: Vec<Line>,
+    /// Lines must be computed again before they are used.
+    pub(super) stale: bool,
+    pub(super) level: Level,
+    pub(super) cause: String,
+    pub(super) cooldown_until: Timestamp,
+    /// Watch mode: when a would-do was last told.
+    pub(super) told_at: Option<Timestamp>,
+    /// Why no rescue is possible, when last told.
+    pub(super) helpless: Option<String>,
+    pub(super) mismatch_told: bool,
+    /// The venue refused a market order for its distance from mark: bound the price.
+    pub(super) bound_price: bool,
+    /// The venue refused an addition for lack of balance: no more additions before this.
+    pub(super) add_refused_until: Timestamp,
+    /// Refusals in a row, for growing pauses.
+    pub(super) refusals: u32,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self {
+            lines: Vec::new(),
+            stale: true,
+            level: Level::Calm,
+            cause: "no danger seen yet".to_owned(),
+            cooldown_until: Timestamp::ZERO,
+            told_at: None,
+            helpless: None,
+            mismatch_told: false,
+            bound_price: false,
+            add_refused_until: Timestamp::ZERO,
+            refusals: 0,
+        }
+    }
+}
+
+impl Watch {
+    /// Brings the lines up to date. Within a scope of one symbol a line does not depend on that
+    /// symbol's mark, so a tick alone never makes it stale.
+    pub(super) fn refresh_lines(&mut self, scope: &Scope, desk: &Desk, policy: &Policy) {
+        if !self.stale {
+            return;
+        }
+        let margin = (!desk.multi_assets).then(|| desk.margin(scope)).flatten();
+        let line_of = |held: &Held| {
+            let position = &held.position;
+            let symbol = &position.key.symbol;
+            let own = margin
+                .as_ref()
+                .and_then(|margin| margin.liquidation_price(symbol));
+            let falls_hurt = margin
+                .as_ref()
+                .and_then(|margin| margin.falls_hurt(symbol))
+                .unwrap_or(position.side == crate::domain::Side::Long);
+            let nearest = more_dangerous(own, position.venue_liquidation, falls_hurt);
+            Line {
+                key: position.key.clone(),
+                falls_hurt,
+                own,
+                venue: position.venue_liquidation,
+                nearest,
+                floor: nearest
+                    .and_then(|line| act_price(line, policy.triggers.floor_distance, falls_hurt)),
+            }
+        };
+        self.lines = desk.members(scope).map(line_of).collect();
+        self.stale = false;
+    }
+
+    pub(super) fn follows(&self, symbol: &Symbol) -> bool {
+        self.lines.iter().any(|line| line.key.symbol == *symbol)
+    }
+
+    /// More than one symbol: a tick of one moves the lines of the others.
+    pub(super) fn is_entangled(&self) -> bool {
+        let mut symbols = self.lines.iter().map(|line| &line.key.symbol);
+        let first = symbols.next();
+        symbols.any(|symbol| Some(symbol) != first)
+    }
+
+    /// The most endangered line, `None` when no position has a line.
+    pub(super) fn worst(
+        &self,
+        desk: &Desk,
+        gauge: &Gauge,
+        policy: &Policy,
+    ) -> Option<(usize, Danger)> {
+        let dangers = self
+            .lines
+            .iter()
+            .enumerate()
+            .filter_map(|(index, line)| Some((index, danger(line, desk, gauge, policy)?)));
+        dangers.min_by(|(_, a), (_, b)| a.nearness().total_cmp(&b.nearness()))
+    }
+}
+
+/// Danger of one line at the newest mark.
+pub(super) fn danger(line: &Line, desk: &Desk, gauge: &Gauge, policy: &Policy) -> Option<Danger> {
+    let nearest = line.nearest?;
+    let feed = desk.feeds.get(&line.key.symbol)?;
+    let mark = feed.mark?;
+    let distance = distance(mark, nearest, line.falls_hurt);
+    let floor = share(policy.triggers.floor_distance);
+    Some(Danger {
+        distance,
+        act_distance: gauge
+            .act_distance(&feed.volatility)
+            .map_or(floor, |wanted| wanted.max(floor)),
+        breach: gauge.breach(distance, &feed.volatility),
+        floor_crossed: line.floor.is_some_and(|floor| match line.falls_hurt {
+            true => mark <= floor,
+            false => mark >= floor,
+        }),
+    })
+}
+
+/// Mark at which the distance to `line` is exactly `share` of mark.
+pub(super) fn act_price(line: Price, share: Rate, falls_hurt: bool) -> Option<Price> {
+    let factor = if falls_hurt {
+        Rate::ONE - share
+    } else {
+        Rate::ONE + share
+    };
+    line.get()
+        .checked_div(factor.get())
+        .and_then(|price| Price::new(price).ok())
+}
+
+fn more_dangerous(own: Option<Price>, venue: Option<Price>, falls_hurt: bool) -> Option<Price> {
+    match (own, venue) {
+        (Some(own), Some(venue)) if falls_hurt => Some(own.max(venue)),
+        (Some(own), Some(venue)) => Some(own.min(venue)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// The level for a nearness, coming from `current`.
+pub(super) fn level_for(nearness: f64, current: Level) -> Level {
+    let held = |level: Level, border: f64| {
+        nearness
+            <= if current >= level {
+                scaled(border, HYSTERESIS)
+            } else {
+                border
+            }
+    };
+    if held(Level::Acting, 1.0) {
+        Level::Acting
+    } else if held(Level::ActSoon, ACT_SOON_BELOW) {
+        Level::ActSoon
+    } else if held(Level::Watch, WATCH_BELOW) {
+        Level::Watch
+    } else {
+        Level::Calm
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rust_decimal::dec;
+
+    #[test]
+    fn levels_rise_at_their_border_and_fall_behind_it() {
+        assert_eq!(level_for(2.5, Level::Calm), Level::Calm);
+        assert_eq!(level_for(1.9, Level::Calm), Level::Watch);
+        assert_eq!(level_for(2.1, Level::Watch), Level::Watch);
+        assert_eq!(level_for(2.3, Level::Watch), Level::Calm);
+        assert_eq!(level_for(1.0, Level::Calm), Level::Acting);
+        assert_eq!(level_for(1.05, Level::Acting), Level::Acting);
+        assert_eq!(level_for(1.05, Level::ActSoon), Level::ActSoon);
+        assert_eq!(level_for(1.2, Level::Distress), Level::ActSoon);
+    }
+
+    #[test]
+    fn the_floor_price_is_at_the_wished_distance() {
+        let line = Price::of(dec!(98));
+        let share = Rate::of(dec!(0.02));
+        assert_eq!(act_price(line, share, true), Some(Price::of(dec!(100))));
+        let line = Price::of(dec!(102));
+        assert_eq!(act_price(line, share, false), Some(Price::of(dec!(100))));
+    }
+
+    #[test]
+    fn the_more_dangerous_number_counts() {
+        let (own, venue) = (Some(Price::of(dec!(90))), Some(Price::of(dec!(91))));
+        assert_eq!(more_dangerous(own, venue, true), venue);
+        assert_eq!(more_dangerous(own, venue, false), own);
+        assert_eq!(more_dangerous(None, venue, true), venue);
+        assert_eq!(more_dangerous(None, None, true), None);
+    }
+}
