@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`domain`] | exact numbers, time, instruments, tiers, positions, accounts, books |
 //! | [`guard`] | the heart: events and time in, actions out |
+//! | [`journal`] | durable record of what was decided, sent and learned |
 //! | [`net`] | clock, HTTP, WebSocket, limits |
 //! | [`exchange`] | the port and one folder per venue |
 //!
@@ -13,4 +14,5 @@
 pub mod domain;
 pub mod exchange;
 pub mod guard;
+pub mod journal;
 pub mod net;
