@@ -7,6 +7,7 @@
 //! | [`margin`] | equity, maintenance, liquidation price, state after an action |
 //! | [`forecast`] | volatility, tails, breach probability |
 //! | [`guard`] | the heart: events and time in, actions out |
+//! | [`journal`] | durable record of what was decided, sent and learned |
 //! | [`net`] | clock, HTTP, WebSocket, limits |
 //! | [`exchange`] | the port and one folder per venue |
 //!
@@ -16,5 +17,6 @@ pub mod domain;
 pub mod exchange;
 pub mod forecast;
 pub mod guard;
+pub mod journal;
 pub mod margin;
 pub mod net;
