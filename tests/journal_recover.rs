@@ -49,6 +49,7 @@ fn intent(id: &str, plan: u64, symbol: &str, kind: IntentKind) -> Intent {
         margin_mode: MarginMode::Isolated,
         position_mode: PositionMode::OneWay,
         margin_asset: "USDT".to_owned(),
+        recycled: false,
         kind,
         before: Before {
             quantity: quantity("0.3"),
@@ -357,9 +358,10 @@ fn budgets_count_what_was_sent_and_not_surely_undone() {
 }
 
 #[test]
-fn recycled_margin_is_an_action_but_no_new_money() {
+fn recycled_margin_belongs_to_the_action_that_freed_it() {
     let first = intent("plim-x-1", 1, "BTCUSDT", trim(true));
-    let second = intent("plim-x-2", 1, "BTCUSDT", add("30"));
+    let mut second = intent("plim-x-2", 1, "BTCUSDT", add("30"));
+    second.recycled = true;
     let mixed = intent("plim-x-3", 2, "BTCUSDT", trim(false));
     let fresh = intent("plim-x-4", 2, "BTCUSDT", add("8"));
     let other = intent("plim-x-5", 3, "ETHUSDT", add("5"));
@@ -377,7 +379,7 @@ fn recycled_margin_is_an_action_but_no_new_money() {
         top_ups: 1,
     };
     let expected = [
-        ("BTCUSDT".to_owned(), spent("8", 4)),
+        ("BTCUSDT".to_owned(), spent("8", 3)),
         ("ETHUSDT".to_owned(), spent("5", 1)),
     ];
     assert_eq!(recover(&entries).spent, expected.into());

@@ -53,7 +53,6 @@ struct Track {
 
 #[derive(Default)]
 struct Plan {
-    recycles: bool,
     /// Nothing more may follow: ended, second half exists, or a hole may hide either.
     closed: bool,
 }
@@ -163,10 +162,8 @@ impl Recovery {
     fn planned(&mut self, row: u64, intent: Intent) {
         self.use_sequence(&intent.id);
         self.result.last_plan = self.result.last_plan.max(intent.plan);
-        let plan = self.plans.entry(intent.plan).or_default();
-        match intent.kind {
-            IntentKind::Reduce { recycle, .. } => plan.recycles |= recycle,
-            IntentKind::AddMargin { .. } => plan.closed = true,
+        if matches!(intent.kind, IntentKind::AddMargin { .. }) {
+            self.plans.entry(intent.plan).or_default().closed = true;
         }
         self.tracks.insert(
             intent.id.clone(),
@@ -230,10 +227,10 @@ impl Recovery {
         if !counts || track.sent_at.is_none_or(|at| at.day_start() < today) {
             return;
         }
-        let recycled = self
-            .plans
-            .get(&track.intent.plan)
-            .is_some_and(|plan| plan.recycles);
+        // A second half spends what the first half freed; it was allowed with the first.
+        if track.intent.recycled {
+            return;
+        }
         let spent = self
             .result
             .spent
@@ -244,11 +241,11 @@ impl Recovery {
             });
         spent.actions = spent.actions.saturating_add(1);
         match track.intent.kind {
-            IntentKind::AddMargin { amount } if !recycled => {
+            IntentKind::AddMargin { amount } => {
                 spent.added += amount;
                 spent.top_ups = spent.top_ups.saturating_add(1);
             }
-            IntentKind::AddMargin { .. } | IntentKind::Reduce { .. } => {}
+            IntentKind::Reduce { .. } => {}
         }
     }
 
