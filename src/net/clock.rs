@@ -149,6 +149,21 @@ impl Clock {
         }
     }
 
+    /// For the owner: what keeps time from moving, in a few words.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match &self.0 {
+            Kind::Wall { .. } => "wall clock".to_owned(),
+            Kind::Manual(manual) => {
+                let state = manual.lock();
+                format!(
+                    "{} woken, {} in flight, {} frames consumed",
+                    state.woken, state.busy, state.consumed
+                )
+            }
+        }
+    }
+
     /// For the owner: completes when something that [`Self::is_quiet`] looks at has changed.
     pub async fn changed(&self) {
         match &self.0 {
