@@ -3,6 +3,8 @@
 //! Purpose: a venue's wire format dies here; everything that leaves is a guard event or an outcome.
 //! This module must never decide anything about positions.
 
+pub mod binance;
+
 use serde::Serialize;
 
 use crate::domain::{Symbol, Timestamp};

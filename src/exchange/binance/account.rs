@@ -1,0 +1,318 @@
+//! Reading the account and the trading rules.
+//!
+//! Purpose: several answers become one picture with one time. Inputs: symbols. It must never guess
+//! a setting that the venue can be asked for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::errors::Play;
+use super::map::{self, AccountSettings, Mapped, RiskRow, SymbolSettings};
+use super::rest::{Call, Failure, Host, Rest};
+use super::sign::Query;
+use crate::domain::{
+    Account, Book, MarginMode, Position, PositionMode, PositionSide, Symbol, Timestamp,
+};
+use crate::exchange::{ExchangeError, KeyPermissions};
+use crate::guard::event::{Event, Mark};
+use crate::net::limiter::{Cost, Lane};
+
+/// Settings are read again after this long even when nothing seems to have changed them.
+const SETTINGS_AGE_MS: i64 = 10 * 60_000;
+/// Levels per side of a book that is read once; weight 5.
+const DEPTH_LEVELS: u32 = 100;
+
+const POSITIONS_PATH: &str = "/fapi/v3/positionRisk";
+const BALANCES_PATH: &str = "/fapi/v3/account";
+const ACCOUNT_SETTINGS_PATH: &str = "/fapi/v1/accountConfig";
+const SYMBOL_SETTINGS_PATH: &str = "/fapi/v1/symbolConfig";
+const PERMISSIONS_PATH: &str = "/sapi/v1/account/apiRestrictions";
+const RULES_PATH: &str = "/fapi/v1/exchangeInfo";
+const TIERS_PATH: &str = "/fapi/v1/leverageBracket";
+const FEES_PATH: &str = "/fapi/v1/commissionRate";
+const MARK_PATH: &str = "/fapi/v1/premiumIndex";
+const DEPTH_PATH: &str = "/fapi/v1/depth";
+
+/// Reads the account and remembers its settings, which change rarely.
+#[derive(Default)]
+pub(super) struct Reader {
+    settings: Mutex<Option<Arc<Settings>>>,
+    /// Something said that settings changed since they were read.
+    stale: AtomicBool,
+    portfolio_margin: AtomicBool,
+}
+
+struct Settings {
+    read_at: Timestamp,
+    account: AccountSettings,
+    symbols: BTreeMap<Symbol, SymbolSettings>,
+    /// Symbols with a position when they were read: for others they may have changed unseen.
+    held: BTreeSet<Symbol>,
+}
+
+impl Reader {
+    pub(super) fn forget_settings(&self) {
+        self.stale.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) async fn permissions(&self, rest: &Rest) -> Result<KeyPermissions, ExchangeError> {
+        let call = Call {
+            host: Host::Wallet,
+            cost: Cost::weight(1),
+            ..Call::get(PERMISSIONS_PATH, 1, Lane::Ordinary)
+        };
+        let answer = read(rest, call, Query::new()).await?;
+        let permissions = map::permissions(&answer).map_err(|error| error.at(PERMISSIONS_PATH))?;
+        self.portfolio_margin
+            .store(permissions.portfolio_margin, Ordering::Relaxed);
+        Ok(permissions)
+    }
+
+    pub(super) async fn account(&self, rest: &Rest) -> Result<Vec<Event>, ExchangeError> {
+        if self.portfolio_margin.load(Ordering::Relaxed) {
+            return Err(ExchangeError::Unsupported(
+                "this key trades a portfolio margin account, which is not supported".to_owned(),
+            ));
+        }
+        let lane = rest.read_lane();
+        rest.ensure_clock()
+            .await
+            .map_err(|failure| failure.into_error(rest.host_name(Host::Futures)))?;
+        let taken_at = rest.venue_now();
+        let positions = Call::get(POSITIONS_PATH, 5, lane);
+        let balances = Call::get(BALANCES_PATH, 5, lane);
+        let (rows, balances, settings) = tokio::join!(
+            read(rest, positions, Query::new()),
+            read(rest, balances, Query::new()),
+            async {
+                match self.known(rest) {
+                    Some(settings) => Ok(settings),
+                    None => self.read_settings(rest, lane).await,
+                }
+            },
+        );
+        let rows = map::positions(&rows?).map_err(|error| error.at(POSITIONS_PATH))?;
+        let balances = map::balances(&balances?).map_err(|error| error.at(BALANCES_PATH))?;
+        let mut settings = settings?;
+        let fresh = settings.read_at >= taken_at;
+        if !fresh && rows.iter().any(|row| !settings.explains(row)) {
+            settings = self.read_settings(rest, lane).await?;
+        }
+        self.keep(&settings, &rows);
+        let positions = rows
+            .into_iter()
+            .map(|row| settings.apply(row))
+            .collect::<Mapped<Vec<_>>>()
+            .map_err(|error| error.at(SYMBOL_SETTINGS_PATH))?;
+        let account = Account {
+            position_mode: settings.account.position_mode,
+            multi_assets: settings.account.multi_assets,
+            can_trade: settings.account.can_trade,
+            balances,
+            positions,
+            taken_at,
+        };
+        Ok(events(account))
+    }
+
+    /// Settings that may still be used.
+    fn known(&self, rest: &Rest) -> Option<Arc<Settings>> {
+        let settings = self.settings.lock();
+        let settings = settings.unwrap_or_else(PoisonError::into_inner).clone()?;
+        let age = rest.venue_now().since(settings.read_at);
+        let usable = (0..SETTINGS_AGE_MS).contains(&age) && !self.stale.load(Ordering::Relaxed);
+        usable.then_some(settings)
+    }
+
+    async fn read_settings(&self, rest: &Rest, lane: Lane) -> Result<Arc<Settings>, ExchangeError> {
+        // Cleared first: what changes while we read must be read again.
+        self.stale.store(false, Ordering::Relaxed);
+        let read_at = rest.venue_now();
+        let (account, symbols) = tokio::join!(
+            read(
+                rest,
+                Call::get(ACCOUNT_SETTINGS_PATH, 5, lane),
+                Query::new()
+            ),
+            read(rest, Call::get(SYMBOL_SETTINGS_PATH, 5, lane), Query::new()),
+        );
+        let settings = account.and_then(|text| {
+            map::account_settings(&text).map_err(|error| error.at(ACCOUNT_SETTINGS_PATH))
+        });
+        let symbols = symbols.and_then(|text| {
+            map::symbol_settings(&text).map_err(|error| error.at(SYMBOL_SETTINGS_PATH))
+        });
+        match (settings, symbols) {
+            (Ok(account), Ok(symbols)) => Ok(Arc::new(Settings {
+                read_at,
+                account,
+                symbols,
+                held: BTreeSet::new(),
+            })),
+            (Err(error), _) | (_, Err(error)) => {
+                self.forget_settings();
+                Err(error)
+            }
+        }
+    }
+
+    fn keep(&self, settings: &Arc<Settings>, rows: &[RiskRow]) {
+        let held = rows.iter().map(|row| row.position.key.symbol.clone());
+        let kept = Settings {
+            read_at: settings.read_at,
+            account: settings.account,
+            symbols: settings.symbols.clone(),
+            held: held.collect(),
+        };
+        let mut slot = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
+        let unchanged = slot
+            .as_ref()
+            .is_some_and(|old| old.read_at == kept.read_at && old.held == kept.held);
+        if !unchanged {
+            *slot = Some(Arc::new(kept));
+        }
+    }
+}
+
+impl Settings {
+    /// False when the row shows that these settings are out of date.
+    fn explains(&self, row: &RiskRow) -> bool {
+        let position = &row.position;
+        let mode_fits = match position.key.position_side {
+            PositionSide::Both => self.account.position_mode == PositionMode::OneWay,
+            PositionSide::Long | PositionSide::Short => {
+                self.account.position_mode == PositionMode::Hedge
+            }
+        };
+        let symbol = &position.key.symbol;
+        let margin_fits = self
+            .symbols
+            .get(symbol)
+            .is_some_and(|known| known.margin_mode == position.margin_mode);
+        mode_fits && margin_fits && self.held.contains(symbol)
+    }
+
+    /// Completes a row. A wallet of its own proves an isolated position, whatever the settings say.
+    fn apply(&self, row: RiskRow) -> Mapped<Position> {
+        let RiskRow {
+            mut position,
+            settled,
+        } = row;
+        let symbol = &position.key.symbol;
+        match self.symbols.get(symbol) {
+            Some(known) => {
+                let proven = settled || !position.isolated_wallet.is_zero();
+                if !proven {
+                    position.margin_mode = known.margin_mode;
+                }
+                position.leverage = Some(known.leverage);
+                position.auto_add_margin =
+                    known.auto_add_margin && position.margin_mode == MarginMode::Isolated;
+            }
+            None if settled => {}
+            None => {
+                let text = format!("no margin settings for {symbol}");
+                return Err(map::Unreadable(text));
+            }
+        }
+        Ok(position)
+    }
+}
+
+/// The account, and the marks that came with its positions.
+fn events(account: Account) -> Vec<Event> {
+    let mut marks: BTreeMap<Symbol, Event> = BTreeMap::new();
+    for position in &account.positions {
+        let mark = Mark {
+            symbol: position.key.symbol.clone(),
+            price: position.mark_price,
+            funding_rate: None,
+            next_funding_at: None,
+            at: account.taken_at,
+        };
+        marks.insert(position.key.symbol.clone(), Event::Mark(mark));
+    }
+    std::iter::once(Event::Account(account))
+        .chain(marks.into_values())
+        .collect()
+}
+
+/// Instruments, tiers, fees and marks of `symbols`. What the venue does not list is left out.
+pub(super) async fn rules(rest: &Rest, symbols: &[Symbol]) -> Result<Vec<Event>, ExchangeError> {
+    let wanted: BTreeSet<Symbol> = symbols.iter().cloned().collect();
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    rest.ensure_clock()
+        .await
+        .map_err(|failure| failure.into_error(rest.host_name(Host::Futures)))?;
+    let call = Call::get(RULES_PATH, 1, Lane::Ordinary);
+    let answer = rest.plain(call, &Query::default(), false).await;
+    let text = answer.map_err(|failure| failure.into_error(rest.host_name(Host::Futures)))?;
+    let instruments =
+        map::instruments(&text, Some(&wanted)).map_err(|error| error.at(RULES_PATH))?;
+    let listed: Vec<Symbol> = instruments.iter().map(|i| i.symbol.clone()).collect();
+    let mut events = vec![Event::Instruments(instruments)];
+    for symbol in &listed {
+        let query = || Query::new().with("symbol", symbol.as_str());
+        let tiers = Call::get(TIERS_PATH, 1, Lane::Ordinary);
+        let fees = Call::get(FEES_PATH, 20, Lane::Ordinary);
+        let (tiers, fee, mark) = tokio::join!(
+            read(rest, tiers, query()),
+            rest.signed(fees, query()),
+            mark(rest, symbol),
+        );
+        let tables = map::tiers(&tiers?).map_err(|error| error.at(TIERS_PATH))?;
+        let tables = tables.into_iter().filter(|(name, _)| name == symbol);
+        events.extend(tables.map(|(symbol, table)| Event::Tiers { symbol, table }));
+        events.extend(fee_event(rest, fee)?);
+        events.extend(mark?);
+    }
+    Ok(events)
+}
+
+/// A fee that the venue refuses to tell is not worth losing the tiers for.
+fn fee_event(rest: &Rest, answer: Result<String, Failure>) -> Result<Option<Event>, ExchangeError> {
+    match answer {
+        Ok(text) => {
+            let (symbol, rate) = map::taker_fee(&text).map_err(|error| error.at(FEES_PATH))?;
+            let symbol = Some(symbol);
+            Ok(Some(Event::TakerFee { symbol, rate }))
+        }
+        Err(Failure::Refused { play, .. }) if play != Play::Unauthorised => Ok(None),
+        Err(failure) => Err(failure.into_error(rest.host_name(Host::Futures))),
+    }
+}
+
+/// Mark and coming funding. A closed contract has none that could be read.
+async fn mark(rest: &Rest, symbol: &Symbol) -> Result<Vec<Event>, ExchangeError> {
+    let query = Query::new().with("symbol", symbol.as_str());
+    let call = Call::get(MARK_PATH, 1, Lane::Ordinary);
+    match rest.plain(call, &query, false).await {
+        Ok(text) => {
+            let marks = map::premium_marks(&text).unwrap_or_default();
+            let marks = marks.into_iter().filter(|mark| mark.symbol == *symbol);
+            Ok(marks.map(Event::Mark).collect())
+        }
+        Err(Failure::Refused { .. }) => Ok(Vec::new()),
+        Err(failure) => Err(failure.into_error(rest.host_name(Host::Futures))),
+    }
+}
+
+/// The best levels of one book.
+pub(super) async fn depth(rest: &Rest, symbol: &Symbol) -> Result<Book, ExchangeError> {
+    let query = Query::new()
+        .with("symbol", symbol.as_str())
+        .with_plain("limit", DEPTH_LEVELS);
+    let call = Call::get(DEPTH_PATH, 5, Lane::Ordinary);
+    let answer = rest.plain(call, &query, false).await;
+    let text = answer.map_err(|failure| failure.into_error(rest.host_name(Host::Futures)))?;
+    map::depth(symbol, &text).map_err(|error| error.at(DEPTH_PATH))
+}
+
+/// A signed read.
+async fn read(rest: &Rest, call: Call, query: Query) -> Result<String, ExchangeError> {
+    let answer = rest.signed(call, query).await;
+    answer.map_err(|failure| failure.into_error(rest.host_name(call.host)))
+}
