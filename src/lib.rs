@@ -10,9 +10,13 @@
 //! | [`journal`] | durable record of what was decided, sent and learned |
 //! | [`net`] | clock, HTTP, WebSocket, limits |
 //! | [`exchange`] | the port and one folder per venue |
+//! | [`agent`] | the live driver: streams to the guard, actions to the venue |
+//! | [`cli`] | the commands |
 //!
 //! Who may import whom is written in `docs/architecture.md` and held by `tests/tidy.rs`.
 
+pub mod agent;
+pub mod cli;
 pub mod domain;
 pub mod exchange;
 pub mod forecast;
