@@ -10,6 +10,7 @@
 //! | [`journal`] | durable record of what was decided, sent and learned |
 //! | [`net`] | clock, HTTP, WebSocket, limits |
 //! | [`exchange`] | the port and one folder per venue |
+//! | [`telegram`] | pairing, commands, messages, buttons |
 //! | [`agent`] | the live driver: streams to the guard, actions to the venue |
 //! | [`cli`] | the commands |
 //!
@@ -24,3 +25,4 @@ pub mod guard;
 pub mod journal;
 pub mod margin;
 pub mod net;
+pub mod telegram;
