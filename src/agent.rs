@@ -100,10 +100,7 @@ pub fn check_key(
 ///
 /// # Errors
 /// [`AgentError`] when the start fails; afterwards trouble is reported and lived with.
-pub async fn run<P: Port + 'static>(
-    setup: Setup<P>,
-    channels: Channels,
-) -> Result<(), AgentError> {
+pub async fn run<P: Port + 'static>(setup: Setup<P>, channels: Channels) -> Result<(), AgentError> {
     let mut agent = Agent::start(setup, channels).await?;
     agent.serve().await;
     agent.farewell().await;
@@ -140,7 +137,14 @@ struct Agent<P> {
 
 impl<P: Port + 'static> Agent<P> {
     async fn start(setup: Setup<P>, channels: Channels) -> Result<Self, AgentError> {
-        let Setup { port, clock, mut policy, journal, allow_wallet_transfer, version } = setup;
+        let Setup {
+            port,
+            clock,
+            mut policy,
+            journal,
+            allow_wallet_transfer,
+            version,
+        } = setup;
         let _busy = clock.busy();
         let offset_ms = first_contact(&port).await?;
         let (permissions, account) =
@@ -188,14 +192,21 @@ impl<P: Port + 'static> Agent<P> {
         );
         self.say(ReportKind::Started, Severity::Info, text);
         for warning in warnings {
-            self.say(ReportKind::Started, Severity::Warning, format!("Warning: {warning}."));
+            self.say(
+                ReportKind::Started,
+                Severity::Warning,
+                format!("Warning: {warning}."),
+            );
         }
     }
 
     async fn serve(&mut self) {
         loop {
             self.watch_clock();
-            let wake = self.guard.deadline().map_or(Timestamp::MAX, |at| at.plus_ms(-self.offset_ms));
+            let wake = self
+                .guard
+                .deadline()
+                .map_or(Timestamp::MAX, |at| at.plus_ms(-self.offset_ms));
             let wake = wake.min(self.resync_at);
             tokio::select! {
                 biased;
@@ -231,7 +242,9 @@ impl<P: Port + 'static> Agent<P> {
                 () = &mut deadline => break,
             }
         }
-        self.record(&Entry::Stopped { reason: "asked to stop".to_owned() });
+        self.record(&Entry::Stopped {
+            reason: "asked to stop".to_owned(),
+        });
         self.port.close().await;
     }
 
@@ -272,7 +285,10 @@ impl<P: Port + 'static> Agent<P> {
             Answer::Read(_, Ok(events)) => events.into_iter().for_each(|event| self.feed(event)),
             Answer::Read(what, Err(error)) => {
                 tracing::warn!(?what, %error, "read failed");
-                self.feed(Event::RefreshFailed { what, message: error.to_string() });
+                self.feed(Event::RefreshFailed {
+                    what,
+                    message: error.to_string(),
+                });
             }
             Answer::Synced(Ok(offset)) => self.offset_ms = offset,
             Answer::Synced(Err(error)) => tracing::warn!(%error, "clock not measured"),
@@ -286,12 +302,24 @@ impl<P: Port + 'static> Agent<P> {
                 self.clock.frame_consumed();
             }
             Incoming::Up { link, busy } => {
-                self.feed(Event::Link { link, up: true, message: String::new() });
+                self.feed(Event::Link {
+                    link,
+                    up: true,
+                    message: String::new(),
+                });
                 drop(busy);
             }
-            Incoming::Down { link, message, busy } => {
+            Incoming::Down {
+                link,
+                message,
+                busy,
+            } => {
                 tracing::warn!(?link, message, "stream down");
-                self.feed(Event::Link { link, up: false, message });
+                self.feed(Event::Link {
+                    link,
+                    up: false,
+                    message,
+                });
                 drop(busy);
             }
         }
@@ -338,7 +366,8 @@ impl<P: Port + 'static> Agent<P> {
 
     fn follow(&mut self) {
         let symbols = self.guard.symbols();
-        if symbols.iter().any(|symbol| !self.followed.contains(symbol)) || self.followed.is_empty() {
+        if symbols.iter().any(|symbol| !self.followed.contains(symbol)) || self.followed.is_empty()
+        {
             self.port.follow(&symbols);
             self.followed = symbols;
         }
@@ -357,7 +386,11 @@ impl<P: Port + 'static> Agent<P> {
             Action::Send(intent) => {
                 // The guard never asks for this; should it, nothing leaves in watch mode.
                 let message = "not sent: the configuration says watch".to_owned();
-                let outcome = Outcome::Rejected { reaction: Reaction::Powerless, code: None, message };
+                let outcome = Outcome::Rejected {
+                    reaction: Reaction::Powerless,
+                    code: None,
+                    message,
+                };
                 self.push(async move { Answer::Outcome(intent.id, outcome) });
             }
             Action::Resolve { intent, sent_at } => {
@@ -393,20 +426,32 @@ impl<P: Port + 'static> Agent<P> {
 
     fn push(&self, work: impl Future<Output = Answer> + 'static) {
         let busy = self.clock.busy();
-        self.pending.push(Box::pin(async move { (work.await, busy) }));
+        self.pending
+            .push(Box::pin(async move { (work.await, busy) }));
     }
 
     fn record(&mut self, entry: &Entry) {
         let at = self.now();
         if let Err(error) = self.journal.append(at, entry) {
             tracing::error!(%error, "journal");
-            self.say(ReportKind::Powerless, Severity::Alarm, format!("JOURNAL: {error}. Guarding goes on."));
+            self.say(
+                ReportKind::Powerless,
+                Severity::Alarm,
+                format!("JOURNAL: {error}. Guarding goes on."),
+            );
         }
     }
 
     fn say(&mut self, kind: ReportKind, severity: Severity, text: String) {
         let at = self.now();
-        let report = Report { at, kind, severity, scope: None, intent: None, text };
+        let report = Report {
+            at,
+            kind,
+            severity,
+            scope: None,
+            intent: None,
+            text,
+        };
         self.notify(&Notice::Report(report));
     }
 
@@ -433,7 +478,12 @@ fn symbols_of(events: &[Event]) -> Vec<Symbol> {
     let mut symbols = Vec::new();
     for event in events {
         if let Event::Account(account) = event {
-            symbols.extend(account.positions.iter().map(|position| position.key.symbol.clone()));
+            symbols.extend(
+                account
+                    .positions
+                    .iter()
+                    .map(|position| position.key.symbol.clone()),
+            );
         }
     }
     symbols.sort();

@@ -17,7 +17,6 @@
 //! Who may import whom is written in `docs/architecture.md` and held by `tests/tidy.rs`.
 
 pub mod agent;
-pub mod cli;
 pub mod domain;
 pub mod exchange;
 pub mod forecast;
