@@ -11,12 +11,14 @@
 //! | [`net`] | clock, HTTP, WebSocket, limits |
 //! | [`exchange`] | the port and one folder per venue |
 //! | [`telegram`] | pairing, commands, messages, buttons |
+//! | [`config`] | schema, loading, secrets, precise errors |
 //! | [`agent`] | the live driver: streams to the guard, actions to the venue |
 //! | [`cli`] | the commands |
 //!
 //! Who may import whom is written in `docs/architecture.md` and held by `tests/tidy.rs`.
 
 pub mod agent;
+pub mod config;
 pub mod domain;
 pub mod exchange;
 pub mod forecast;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::store;
+use super::place;
 
 /// Longest readable account tag used in a file name; longer ones are cut, the hash tells them apart.
 const TAG_CHARS_MAX: usize = 24;
@@ -49,7 +49,7 @@ impl InstanceLock {
             path: path.clone(),
             message,
         };
-        store::private_dir(dir).map_err(|error| unusable(error.to_string()))?;
+        place::private_dir(dir).map_err(|error| unusable(error.to_string()))?;
         if std::fs::symlink_metadata(&path).is_ok_and(|meta| meta.file_type().is_symlink()) {
             return Err(unusable("it is a symbolic link".to_owned()));
         }

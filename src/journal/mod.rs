@@ -6,7 +6,9 @@
 //!
 //! | part | holds |
 //! |---|---|
-//! | `store` | the SQLite file: open, append, read, keep going when the disk does not |
+//! | `store` | open, append, read, keep going when the disk does not |
+//! | `table` | the SQLite tables, walked even when damaged |
+//! | `place` | directory and file, closed to other users |
 //! | `row` | one record as stored, with its checksum |
 //! | `recover` | from records to what the guard is told after a start |
 //! | `lock` | one agent per account and data directory |
@@ -15,12 +17,17 @@
 //! columns, so a row that is damaged, missing or was never written shows as [`Corrupt`] and is
 //! never mistaken for "nothing happened".
 
+mod error;
 mod lock;
+mod place;
 mod recover;
 mod row;
 mod store;
+mod table;
 
+pub use error::JournalError;
 pub use lock::{InstanceLock, LockError};
+pub use place::FILE_NAME;
 pub use recover::Damage;
 pub use row::{Corrupt, StoredEntry};
-pub use store::{BACKLOG_MAX, Durability, FILE_NAME, Filter, Health, Journal, JournalError};
+pub use store::{BACKLOG_MAX, Durability, Filter, Health, Journal};

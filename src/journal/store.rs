@@ -1,52 +1,24 @@
-//! The SQLite file behind the journal: open, append, read, and keep going when the disk does not.
+//! The journal as the agent uses it: open, append, read, and keep going when the disk does not.
 
-use std::collections::{VecDeque, hash_map::RandomState};
-use std::fs::OpenOptions;
-use std::hash::BuildHasher;
-use std::io;
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::error::JournalError;
+use super::place::{self, FILE_NAME, unusable};
 use super::recover::{Damage, Recovery};
-use super::row::{Corrupt, Row, StoredEntry, intent_of};
+use super::row::{Row, StoredEntry, intent_of};
+use super::table::{self, BUSY, SCHEMA, insert_as, next_id};
 use crate::domain::Timestamp;
 use crate::guard::intent::IntentId;
 use crate::guard::journal::{Entry, Recovered};
 
-/// Name of the journal inside the data directory.
-pub const FILE_NAME: &str = "journal.sqlite3";
 /// Records kept in memory while the disk refuses writes; beyond it the oldest are given up and
 /// counted. About a day of a busy account, below 10 MB.
 pub const BACKLOG_MAX: usize = 10_000;
 /// Records of the backlog written in one transaction.
 const BACKLOG_BATCH: usize = 256;
-/// Version of the tables below.
-const SCHEMA: i64 = 1;
-/// Longest wait for another process that holds the file (a reader that checkpoints): the agent's
-/// only thread stands still meanwhile.
-const BUSY: Duration = Duration::from_millis(100);
-/// Length of the instance word; four of them fit the 36 characters of a client order id.
-const INSTANCE_CHARS: usize = 8;
-/// Most row numbers that are tried one by one when the table cannot be read in order.
-const SALVAGE_ROWS_MAX: i64 = 1_000_000;
-
-const TABLES: &str = "
-    CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-    CREATE TABLE entry (
-        id       INTEGER PRIMARY KEY AUTOINCREMENT,
-        at_ms    INTEGER NOT NULL,
-        kind     TEXT NOT NULL,
-        intent   TEXT,
-        scope    TEXT,
-        payload  TEXT NOT NULL,
-        checksum BLOB NOT NULL
-    ) STRICT;";
-const INSERT: &str = "INSERT INTO entry (id, at_ms, kind, intent, scope, payload, checksum)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-const SELECT: &str = "SELECT id, at_ms, kind, intent, scope, payload, checksum FROM entry";
-
 /// How much a power loss may cost. A crash of the process alone never costs a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Durability {
@@ -77,46 +49,6 @@ pub struct Filter {
     pub intent: Option<IntentId>,
 }
 
-/// Why the journal cannot do what was asked; the variant says what the caller must do.
-#[derive(Debug, thiserror::Error)]
-pub enum JournalError {
-    /// Nothing was ever recorded here: say where it was looked for.
-    #[error("there is no journal at {}", .path.display())]
-    Missing { path: PathBuf },
-    /// Written by a newer program: do not touch it.
-    #[error(
-        "the journal {} has schema {found}, this plimsoll knows {SCHEMA}; install the newer version again, or set another data_dir",
-        .path.display()
-    )]
-    NewerSchema { path: PathBuf, found: i64 },
-    /// Others could read or replace the journal: the owner must close the directory.
-    #[error(
-        "the directory {} is open to other users (mode {mode:03o}); run: chmod 700 {0}, or set another data_dir",
-        .path.display()
-    )]
-    Exposed { path: PathBuf, mode: u32 },
-    /// The file is damaged or not reachable: fix it, or [`Journal::set_aside`] and start a new one.
-    #[error("cannot use the journal {}: {message}", .path.display())]
-    Unusable { path: PathBuf, message: String },
-    /// The disk refuses. Nothing is lost yet unless `lost` says so; raise an alarm and go on: the
-    /// journal keeps records in memory and tries again. Returned once when it starts and once when
-    /// the first record had to be given up.
-    #[error(
-        "the journal cannot write to disk ({message}); {waiting} record(s) kept in memory, {lost} given up; free disk space or fix the disk, guarding goes on"
-    )]
-    Degraded {
-        message: String,
-        waiting: usize,
-        lost: u64,
-    },
-    /// A record has no stored form; a fault of this program.
-    #[error("a journal record cannot be encoded: {message}")]
-    Encode { message: String },
-    /// Reading failed altogether; what was read before is void.
-    #[error("cannot read the journal: {message}")]
-    Read { message: String },
-}
-
 /// The append-only record. One writer at a time, which [`InstanceLock`](super::InstanceLock) holds.
 #[derive(Debug)]
 pub struct Journal {
@@ -143,16 +75,16 @@ impl Journal {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_with(dir: &Path, durability: Durability) -> Result<Self, JournalError> {
-        private_dir(dir)?;
+        place::private_dir(dir)?;
         let path = dir.join(FILE_NAME);
         if std::fs::symlink_metadata(&path).is_err() {
-            create(dir, &path)?;
+            place::create(dir, &path)?;
         }
-        private_file(&path)?;
+        place::private_file(&path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         Connection::open_with_flags(&path, flags)
             .and_then(|connection| {
-                set_up(&connection, durability)?;
+                table::set_up(&connection, durability)?;
                 Ok(connection)
             })
             .map_err(|error| unusable(&path, &error))
@@ -186,7 +118,7 @@ impl Journal {
         let path = Path::new(":memory:");
         Connection::open_in_memory()
             .and_then(|connection| {
-                fill(&connection)?;
+                table::fill(&connection)?;
                 Ok(connection)
             })
             .map_err(|error| unusable(path, &error))
@@ -199,17 +131,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError::Unusable`] when renaming fails.
     pub fn set_aside(dir: &Path, now: Timestamp) -> Result<PathBuf, JournalError> {
-        let name = format!("{FILE_NAME}.damaged-{}", now.as_millis());
-        // The main file last: while it has its name, the journal still counts as damaged.
-        for suffix in ["-shm", "-wal", ""] {
-            let from = dir.join(format!("{FILE_NAME}{suffix}"));
-            match std::fs::rename(&from, dir.join(format!("{name}{suffix}"))) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(unusable(&from, &error)),
-            }
-        }
-        Ok(dir.join(name))
+        place::set_aside(dir, now)
     }
 
     /// Short word that is unique to this journal: 8 of `[a-z0-9]`.
@@ -267,7 +189,7 @@ impl Journal {
     pub fn entries(&self, filter: &Filter) -> Result<Vec<StoredEntry>, JournalError> {
         let limit = filter.limit.unwrap_or(usize::MAX);
         let mut kept = VecDeque::new();
-        self.scan(&mut |stored| {
+        table::scan(&self.connection, &mut |stored| {
             let wanted = match &stored.entry {
                 Ok(entry) => {
                     filter.since.is_none_or(|since| stored.at >= since)
@@ -303,7 +225,7 @@ impl Journal {
         now: Timestamp,
     ) -> Result<(Recovered, Vec<Damage>), JournalError> {
         let mut recovery = Recovery::new(&self.instance);
-        self.scan(&mut |stored| recovery.read(stored))?;
+        table::scan(&self.connection, &mut |stored| recovery.read(stored))?;
         Ok(recovery.finish(now))
     }
 
@@ -325,7 +247,7 @@ impl Journal {
             });
         }
         let instance = meta("instance")?;
-        if !is_instance(&instance) {
+        if !table::is_instance(&instance) {
             return Err(unusable(path, &"its instance word is damaged"));
         }
         let next_id = next_id(&connection).map_err(|error| unusable(path, &error))?;
@@ -389,59 +311,6 @@ impl Journal {
         }
         Ok(())
     }
-
-    /// Visits all rows in order. Where the table cannot be walked, rows are fetched one by one.
-    fn scan(&self, visit: &mut dyn FnMut(StoredEntry)) -> Result<(), JournalError> {
-        let read = |error: rusqlite::Error| JournalError::Read {
-            message: error.to_string(),
-        };
-        let mut walk = Walk {
-            expected: 1,
-            at: Timestamp::ZERO,
-            visit,
-        };
-        let mut statement = self
-            .connection
-            .prepare(&format!("{SELECT} ORDER BY id"))
-            .map_err(read)?;
-        let mut rows = statement.query([]).map_err(read)?;
-        let broken = loop {
-            match rows.next() {
-                Ok(Some(row)) => walk.row(row).map_err(read)?,
-                Ok(None) => break false,
-                Err(_) => break true,
-            }
-        };
-        // Each query below stands for itself: one that fails on a damaged page costs only its answer.
-        let written = sequence(&self.connection).unwrap_or(0);
-        let last = if broken {
-            let highest = self
-                .connection
-                .query_row("SELECT max(id) FROM entry", [], |row| row.get(0))
-                .unwrap_or(0_i64);
-            written.max(highest)
-        } else {
-            written
-        };
-        let last = last.min(walk.expected.saturating_add(SALVAGE_ROWS_MAX));
-        if broken {
-            let mut one = self
-                .connection
-                .prepare(&format!("{SELECT} WHERE id = ?1"))
-                .map_err(read)?;
-            for id in walk.expected..=last {
-                let mut found = one.query([id]).map_err(read)?;
-                if let Ok(Some(row)) = found.next() {
-                    walk.row(row).map_err(read)?;
-                }
-            }
-            // Without a known end, at least the break itself must show.
-            walk.missing_until(last.max(walk.expected));
-        } else {
-            walk.missing_until(last);
-        }
-        Ok(())
-    }
 }
 
 impl Drop for Journal {
@@ -451,228 +320,9 @@ impl Drop for Journal {
     }
 }
 
-/// Follows row numbers and tells where some are missing.
-struct Walk<'a> {
-    expected: i64,
-    at: Timestamp,
-    visit: &'a mut dyn FnMut(StoredEntry),
-}
-
-impl Walk<'_> {
-    fn row(&mut self, row: &rusqlite::Row<'_>) -> rusqlite::Result<()> {
-        let id: i64 = row.get(0)?;
-        if id < self.expected {
-            // Out of order: a damaged number, and its true place shows as missing.
-            self.tell(id, Err(Corrupt::Checksum));
-            return Ok(());
-        }
-        self.missing_until(id.saturating_sub(1));
-        let (at, entry) = Row::decode(
-            id,
-            [
-                row.get_ref(1)?,
-                row.get_ref(2)?,
-                row.get_ref(3)?,
-                row.get_ref(4)?,
-                row.get_ref(5)?,
-                row.get_ref(6)?,
-            ],
-        );
-        if !matches!(entry, Err(Corrupt::Checksum)) {
-            self.at = at;
-        }
-        self.tell(id, entry);
-        self.expected = id.saturating_add(1);
-        Ok(())
-    }
-
-    fn missing_until(&mut self, last: i64) {
-        if last >= self.expected {
-            let count = last.abs_diff(self.expected).saturating_add(1);
-            self.tell(self.expected, Err(Corrupt::Missing { count }));
-            self.expected = last.saturating_add(1);
-        }
-    }
-
-    fn tell(&mut self, id: i64, entry: Result<Entry, Corrupt>) {
-        (self.visit)(StoredEntry {
-            id: u64::try_from(id).unwrap_or(0),
-            at: self.at,
-            entry,
-        });
-    }
-}
-
-fn insert_as(connection: &Connection, id: i64, row: &Row) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(INSERT)?
-        .execute(params![
-            id,
-            row.at.as_millis(),
-            row.kind,
-            row.intent,
-            row.scope,
-            row.payload,
-            row.checksum(id),
-        ])
-        .map(|_| ())
-}
-
-/// Highest row number ever used, as SQLite keeps it apart from the rows.
-fn sequence(connection: &Connection) -> rusqlite::Result<i64> {
-    connection
-        .query_row(
-            "SELECT seq FROM sqlite_sequence WHERE name = 'entry'",
-            [],
-            |row| row.get(0),
-        )
-        .optional()
-        .map(|found| found.unwrap_or(0))
-}
-
-/// After all numbers ever used, so that rows lost from the end stay visible as missing. A sequence
-/// that is absurdly far ahead is damage itself and is not followed.
-fn next_id(connection: &Connection) -> rusqlite::Result<i64> {
-    let highest: i64 =
-        connection.query_row("SELECT coalesce(max(id), 0) FROM entry", [], |row| {
-            row.get(0)
-        })?;
-    let sequence = sequence(connection)?;
-    let trusted = sequence <= highest.saturating_add(SALVAGE_ROWS_MAX);
-    let last = if trusted {
-        highest.max(sequence)
-    } else {
-        highest
-    };
-    Ok(last.saturating_add(1))
-}
-
-/// Fills a new file beside its place and moves it there, so that a journal is either complete or
-/// damaged, never "new".
-fn create(dir: &Path, path: &Path) -> Result<(), JournalError> {
-    let draft = dir.join(format!("{FILE_NAME}.new"));
-    match std::fs::remove_file(&draft) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(unusable(&draft, &error)),
-    }
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-        .open(&draft)
-        .map_err(|error| unusable(&draft, &error))?;
-    let filled = Connection::open(&draft).and_then(|connection| {
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        fill(&connection)?;
-        connection.close().map_err(|(_, error)| error)
-    });
-    filled.map_err(|error| unusable(&draft, &error))?;
-    std::fs::rename(&draft, path).map_err(|error| unusable(path, &error))
-}
-
-fn fill(connection: &Connection) -> rusqlite::Result<()> {
-    let transaction = connection.unchecked_transaction()?;
-    transaction.execute_batch(TABLES)?;
-    for (key, value) in [("schema", SCHEMA.to_string()), ("instance", new_instance())] {
-        transaction.execute("INSERT INTO meta VALUES (?1, ?2)", [key, value.as_str()])?;
-    }
-    transaction.commit()
-}
-
-fn set_up(connection: &Connection, durability: Durability) -> rusqlite::Result<()> {
-    connection.busy_timeout(BUSY)?;
-    connection.pragma_update(None, "cell_size_check", true)?;
-    // The answer is the mode in force, a row that `pragma_update` would refuse.
-    connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
-    let synchronous = match durability {
-        Durability::Normal => "NORMAL",
-        Durability::Full => "FULL",
-    };
-    connection.pragma_update(None, "synchronous", synchronous)
-}
-
-/// From the randomness that the standard library seeds its maps with, the time and the process id.
-fn new_instance() -> String {
-    const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
-    let mut number = RandomState::new().hash_one((SystemTime::now(), std::process::id()));
-    let mut word = String::with_capacity(INSTANCE_CHARS);
-    for _ in 0..INSTANCE_CHARS {
-        let index = usize::try_from(number % LETTERS.len() as u64).unwrap_or(0);
-        word.extend(LETTERS.get(index).map(|letter| char::from(*letter)));
-        number /= LETTERS.len() as u64;
-    }
-    word
-}
-
-fn is_instance(word: &str) -> bool {
-    word.len() == INSTANCE_CHARS
-        && word
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
-}
-
-/// Makes `dir` if needed and sees to it that only its owner may enter. A directory that holds other
-/// things is not changed but refused.
-pub(super) fn private_dir(dir: &Path) -> Result<(), JournalError> {
-    let fail = |error: io::Error| unusable(dir, &error);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(dir)
-            .map_err(fail)?;
-        let mode = std::fs::metadata(dir).map_err(fail)?.permissions().mode() & 0o777;
-        if mode & 0o077 != 0 {
-            let ours = std::fs::read_dir(dir).map_err(fail)?.all(|item| {
-                item.is_ok_and(|item| {
-                    let name = item.file_name();
-                    let name = name.to_string_lossy();
-                    name.starts_with(FILE_NAME) || name.starts_with("agent-")
-                })
-            });
-            if !ours {
-                return Err(JournalError::Exposed {
-                    path: dir.to_owned(),
-                    mode,
-                });
-            }
-            std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700)).map_err(fail)?;
-        }
-        Ok(())
-    }
-    #[cfg(not(unix))]
-    std::fs::create_dir_all(dir).map_err(fail)
-}
-
-fn private_file(path: &Path) -> Result<(), JournalError> {
-    let meta = std::fs::symlink_metadata(path).map_err(|error| unusable(path, &error))?;
-    if !meta.is_file() {
-        return Err(unusable(path, &"it is not a plain file"));
-    }
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        if meta.permissions().mode() & 0o077 != 0 {
-            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
-                .map_err(|error| unusable(path, &error))?;
-        }
-    }
-    Ok(())
-}
-
-fn unusable(path: &Path, error: &dyn std::fmt::Display) -> JournalError {
-    JournalError::Unusable {
-        path: path.to_owned(),
-        message: error.to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::row::Corrupt;
     use super::*;
 
     fn note(text: &str) -> Entry {
