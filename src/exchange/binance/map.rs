@@ -93,9 +93,14 @@ fn optional<T: FromStr<Err = NumberError>>(
         .transpose()
 }
 
-fn decimal(field: &str, text: &str) -> Mapped<Decimal> {
-    // A rate has the widest range below which a step or factor makes sense.
-    number::<Rate>(field, text).map(Rate::get)
+/// A tick or step: above zero, and within the range of a rate, which no market's step reaches.
+fn step(field: &str, text: &str) -> Mapped<Decimal> {
+    let step = number::<Rate>(field, text)?;
+    if step.is_positive() {
+        Ok(step.get())
+    } else {
+        Err(Unreadable(format!("{field} is not above zero")))
+    }
 }
 
 /// A price where the venue writes zero, or nothing, for "none".
@@ -334,7 +339,7 @@ fn instrument(wire: &SymbolInfo<'_>) -> Mapped<Instrument> {
             "TRADING" => InstrumentStatus::Trading,
             other => InstrumentStatus::Closed(other.to_owned()),
         },
-        tick: decimal("tickSize", tick.map_or("", |num| num.0))?,
+        tick: step("tickSize", tick.map_or("", |num| num.0))?,
         limit_lot,
         market_lot: match filter("MARKET_LOT_SIZE") {
             Ok(filter) => lot(filter)?,
@@ -357,7 +362,7 @@ fn lot(filter: &Filter<'_>) -> Mapped<LotLimits> {
     Ok(LotLimits {
         min: number("minQty", &text(filter.min_qty))?,
         max: number("maxQty", &text(filter.max_qty))?,
-        step: decimal("stepSize", &text(filter.step_size))?,
+        step: step("stepSize", &text(filter.step_size))?,
     })
 }
 

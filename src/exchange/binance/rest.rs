@@ -74,6 +74,14 @@ pub(super) enum Failure {
 }
 
 impl Failure {
+    /// The same where it is known that nothing was executed.
+    fn not_executed(self) -> Self {
+        match self {
+            Self::Unclear { message } => Self::NotExecuted { message },
+            other @ (Self::Held { .. } | Self::NotExecuted { .. } | Self::Refused { .. }) => other,
+        }
+    }
+
     /// The same for somebody who only wanted to read.
     pub(super) fn into_error(self, host: &str) -> ExchangeError {
         match self {
@@ -269,7 +277,8 @@ impl Rest {
                 play: Play::ClockSkew,
                 ..
             }) => {
-                self.measure_clock(1).await?;
+                // Whatever this fails with, the request itself was refused.
+                self.measure_clock(1).await.map_err(Failure::not_executed)?;
                 self.submit(call, &seal()).await
             }
             other => other,
