@@ -7,6 +7,7 @@
 //! | [`guard`] | the heart: events and time in, actions out |
 //! | [`net`] | clock, HTTP, WebSocket, limits |
 //! | [`exchange`] | the port and one folder per venue |
+//! | [`sim`] | the simulated exchange, tapes, scenarios |
 //!
 //! Who may import whom is written in `docs/architecture.md` and held by `tests/tidy.rs`.
 
@@ -14,3 +15,4 @@ pub mod domain;
 pub mod exchange;
 pub mod guard;
 pub mod net;
+pub mod sim;
