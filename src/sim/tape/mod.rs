@@ -91,8 +91,9 @@ fn load_within(path: &Path, bytes_max: u64, rows_max: usize) -> Result<LoadedTap
     let named = name::read(path);
     let mut notes = named.notes;
     if missing > 0 {
+        let bars = if missing == 1 { "bar is" } else { "bars are" };
         notes.push(format!(
-            "{missing} missing {} bars are bridged by holding the close before them",
+            "{missing} missing {} {bars} bridged by holding the close before",
             span(bar_ms)
         ));
     }

@@ -84,10 +84,11 @@ fn symbol(name: &str) -> (String, bool, Vec<String>) {
     } else {
         first.clone()
     };
-    // Coin-margined contracts are quoted in plain USD: BTCUSD_PERP, BTCUSD_261225.
-    if in_plain_usd(&first) {
+    // Coin-margined contracts are quoted in plain USD and carry a suffix: DOTUSD_PERP,
+    // BTCUSD_261225. Without one, DOTUSD might also be DO in TUSD.
+    let inverse = (dated || perpetual) && first.ends_with("USD");
+    if inverse || in_plain_usd(&first) {
         let linear = format!("{first}T");
-        let inverse = dated || perpetual;
         let kind = if inverse { "inverse contract " } else { "" };
         let note = format!("{kind}{recorded} played as linear {linear}");
         return (linear, inverse, vec![note]);

@@ -90,18 +90,18 @@ impl LoadedTape {
 
     /// Start of the worst hour against `side`.
     ///
-    /// For every bar the adverse move is measured from the most favourable price of the hour that
-    /// ends with it (for a long the highest high of the earlier bars of that hour, and the bar's
-    /// own open) to the bar's own worst price (for a long its low), as a fraction of the former.
-    /// The bar with the largest move, the first of equals, completes the worst hour; the instant
-    /// returned is that bar's end minus one hour, and may lie before the tape's start.
+    /// For every bar the adverse move is measured from the most favourable price of the bars that
+    /// began within the hour before it (for a long their highest high, and never less than the
+    /// bar's own open) to the bar's own worst price (for a long its low), as a fraction of the
+    /// former. The bar with the largest move, the first of equals, completes the worst hour; the
+    /// instant returned is one hour before that bar's start, and may lie before the tape's start.
     #[must_use]
     pub fn worst_hour(&self, side: Side) -> Timestamp {
         let mut best: VecDeque<(Timestamp, Price)> = VecDeque::new();
         let mut worst = Decimal::NEGATIVE_ONE;
         let mut completed = self.start();
         for bar in &self.bars {
-            let hour = bar.start.plus_ms(self.bar_ms - HOUR_MS);
+            let hour = bar.start.plus_ms(-HOUR_MS);
             while best.front().is_some_and(|(start, _)| *start < hour) {
                 best.pop_front();
             }
@@ -128,7 +128,7 @@ impl LoadedTape {
             }
             best.push_back((bar.start, extreme));
         }
-        completed.plus_ms(self.bar_ms - HOUR_MS)
+        completed.plus_ms(-HOUR_MS)
     }
 
     fn grid(&self, step_ms: i64) -> Result<Grid, TapeError> {
