@@ -515,6 +515,21 @@ mod tests {
     }
 
     #[test]
+    fn seed_zero_is_the_same_tape_on_every_machine() {
+        for (name, lowest, highest, last) in [
+            ("flash-crash", "51786", "60042.9", "57743.5"),
+            ("grind", "52616", "60043", "53297"),
+            ("squeeze", "59830.7", "68644", "64941.7"),
+            ("calm", "59622.3", "60366.2", "59949.9"),
+        ] {
+            let marks = by_name(name, 0).expect("built in").tape.marks;
+            let found = [marks.iter().min(), marks.iter().max(), marks.last()];
+            let found = found.map(|mark| mark.expect("not empty").to_string());
+            assert_eq!(found, [lowest, highest, last], "{name}");
+        }
+    }
+
+    #[test]
     fn the_dice_are_splitmix64() {
         // First outputs for seed 1234567, published with the reference implementation.
         let mut dice = Dice(1_234_567);
