@@ -15,18 +15,22 @@
 //! | `settle` | what a fill does to wallets and positions |
 //! | `settings` | leverage, margin type, position mode, margin moves, transfers |
 //! | `liquidation` | health and liquidation price |
+//! | [`tape`] [`scenario`] [`market`] | price history, made-up histories, contract rules |
 //! | [`face`] | HTTP and WebSocket servers |
 
 mod account;
 mod board;
 pub mod face;
 mod liquidation;
+pub mod market;
 mod matching;
 mod model;
 mod order;
 mod refusal;
+pub mod scenario;
 mod settings;
 mod settle;
+pub mod tape;
 mod tick;
 
 use crate::domain::{Instrument, Price, Symbol, TierTable, Timestamp};
@@ -64,10 +68,12 @@ impl Tape {
         self.start.plus_ms(self.step_ms.saturating_mul(steps))
     }
 
-    /// The mark in force at `at`; `None` before the start, the last mark after the end.
+    /// The mark that holds at `at`: the first before the start, the last after the end; `None` for a
+    /// tape without marks.
     #[must_use]
     pub fn mark_at(&self, at: Timestamp) -> Option<Price> {
-        let index = usize::try_from(at.since(self.start).div_euclid(self.step_ms.max(1))).ok()?;
+        let step = at.since(self.start).max(0) / self.step_ms.max(1);
+        let index = usize::try_from(step).unwrap_or(usize::MAX);
         self.marks.get(index).or(self.marks.last()).copied()
     }
 

@@ -116,7 +116,7 @@ pub enum Notice {
     Private {
         account: AccountId,
         at: Timestamp,
-        notice: PrivateNotice,
+        notice: Box<PrivateNotice>,
     },
 }
 
@@ -453,7 +453,7 @@ impl Exchange {
         self.announce(Notice::Private {
             account,
             at,
-            notice,
+            notice: Box::new(notice),
         });
     }
 

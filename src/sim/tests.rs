@@ -327,7 +327,7 @@ fn a_mark_at_the_line_liquidates_an_isolated_position_and_nothing_else() {
         .iter()
         .filter_map(|notice| match notice {
             Notice::Mark { .. } => None,
-            Notice::Private { notice, .. } => Some(match notice {
+            Notice::Private { notice, .. } => Some(match notice.as_ref() {
                 PrivateNotice::MarginCall { .. } => "call",
                 PrivateNotice::Order { order, execution } => {
                     assert!(order.client_id.starts_with("autoclose-"));

@@ -196,7 +196,7 @@ impl State {
                     at,
                     notice,
                 } => {
-                    let symbol = match &notice {
+                    let symbol = match notice.as_ref() {
                         PrivateNotice::Order { order, .. } => Some(&order.symbol),
                         PrivateNotice::Account { .. }
                         | PrivateNotice::MarginCall { .. }
