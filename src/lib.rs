@@ -10,6 +10,7 @@
 //! | [`journal`] | durable record of what was decided, sent and learned |
 //! | [`net`] | clock, HTTP, WebSocket, limits |
 //! | [`exchange`] | the port and one folder per venue |
+//! | [`sim`] | the simulated exchange, its tapes, scenarios and faces |
 //! | [`telegram`] | pairing, commands, messages, buttons |
 //! | [`config`] | schema, loading, secrets, precise errors |
 //! | [`agent`] | the live driver: streams to the guard, actions to the venue |
@@ -26,4 +27,5 @@ pub mod guard;
 pub mod journal;
 pub mod margin;
 pub mod net;
+pub mod sim;
 pub mod telegram;
