@@ -19,6 +19,7 @@
 //! Who may import whom is written in `docs/architecture.md` and held by `tests/tidy.rs`.
 
 pub mod agent;
+pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod exchange;

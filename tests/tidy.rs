@@ -19,15 +19,15 @@ const WALLS: &[(&str, &[&str])] = &[
     (
         "agent",
         &[
-            "domain", "margin", "forecast", "guard", "journal", "net", "exchange", "sim", "telegram",
-            "config",
+            "domain", "margin", "forecast", "guard", "journal", "net", "exchange", "sim",
+            "telegram", "config",
         ],
     ),
     (
         "cli",
         &[
-            "domain", "margin", "forecast", "guard", "journal", "net", "exchange", "sim", "telegram",
-            "config", "agent",
+            "domain", "margin", "forecast", "guard", "journal", "net", "exchange", "sim",
+            "telegram", "config", "agent",
         ],
     ),
 ];
@@ -35,8 +35,22 @@ const WALLS: &[(&str, &[&str])] = &[
 /// What a pure room must not name: clocks, sockets, files, environment, randomness, logs, and maps
 /// whose order is not the same in every run.
 const IMPURE: &[&str] = &[
-    "tokio", "serde_json", "tracing", "std::env", "std::fs", "std::net", "std::process", "std::io",
-    "Instant", "SystemTime", "RandomState", "HashMap", "HashSet", "reqwest", "thread::", "println!",
+    "tokio",
+    "serde_json",
+    "tracing",
+    "std::env",
+    "std::fs",
+    "std::net",
+    "std::process",
+    "std::io",
+    "Instant",
+    "SystemTime",
+    "RandomState",
+    "HashMap",
+    "HashSet",
+    "reqwest",
+    "thread::",
+    "println!",
     "eprintln!",
 ];
 const PURE: &[&str] = &["domain", "margin", "forecast", "guard"];
@@ -72,15 +86,28 @@ fn sources() -> Vec<Source> {
     files(&root().join("src"), &mut paths);
     paths.sort();
     let is_test = |path: &Path| {
-        let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+        let name = path
+            .file_stem()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
         name == "tests" || name.ends_with("_tests")
     };
     let read = |path: PathBuf| {
-        let inside = path.strip_prefix(root().join("src")).expect("in src").to_owned();
+        let inside = path
+            .strip_prefix(root().join("src"))
+            .expect("in src")
+            .to_owned();
         let first = inside.components().next().expect("a name");
-        let room = first.as_os_str().to_string_lossy().trim_end_matches(".rs").to_owned();
+        let room = first
+            .as_os_str()
+            .to_string_lossy()
+            .trim_end_matches(".rs")
+            .to_owned();
         let text = fs::read_to_string(&path).expect("readable file");
-        let body = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        let body = text
+            .split("#[cfg(test)]\nmod tests {")
+            .next()
+            .unwrap_or_default();
         let code = body
             .lines()
             .filter(|line| !line.trim_start().starts_with("//"))
@@ -88,7 +115,11 @@ fn sources() -> Vec<Source> {
             .join("\n");
         Source { path, room, code }
     };
-    paths.into_iter().filter(|path| !is_test(path)).map(read).collect()
+    paths
+        .into_iter()
+        .filter(|path| !is_test(path))
+        .map(read)
+        .collect()
 }
 
 fn has_word(code: &str, word: &str) -> bool {
@@ -107,11 +138,19 @@ fn imports(code: &str) -> Vec<String> {
         if let Some(group) = rest.strip_prefix('{') {
             let group = group.split("};").next().unwrap_or_default();
             for part in group.split(',') {
-                found.push(part.trim().split("::").next().unwrap_or_default().to_owned());
+                found.push(
+                    part.trim()
+                        .split("::")
+                        .next()
+                        .unwrap_or_default()
+                        .to_owned(),
+                );
             }
         } else {
-            let name: String =
-                rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            let name: String = rest
+                .chars()
+                .take_while(|c| c.is_alphanumeric() || *c == '_')
+                .collect();
             found.push(name);
         }
     }
@@ -124,7 +163,11 @@ fn rooms_import_only_what_the_walls_allow() {
     let mut broken = Vec::new();
     for source in sources() {
         let Some((_, allowed)) = WALLS.iter().find(|(room, _)| *room == source.room) else {
-            assert!(["lib", "main"].contains(&source.room.as_str()), "{} has no wall", source.room);
+            assert!(
+                ["lib", "main"].contains(&source.room.as_str()),
+                "{} has no wall",
+                source.room
+            );
             continue;
         };
         for name in imports(&source.code) {
@@ -142,7 +185,10 @@ fn venues_do_not_know_each_other() {
     let venues = ["binance", "bybit", "okx", "hyperliquid"];
     for source in sources().iter().filter(|source| source.room == "exchange") {
         let path = source.path.to_string_lossy();
-        let Some(own) = venues.iter().find(|venue| path.contains(&format!("exchange/{venue}"))) else {
+        let Some(own) = venues
+            .iter()
+            .find(|venue| path.contains(&format!("exchange/{venue}")))
+        else {
             continue;
         };
         for other in venues.iter().filter(|venue| venue != &own) {
@@ -154,7 +200,10 @@ fn venues_do_not_know_each_other() {
 #[test]
 fn pure_rooms_name_nothing_of_the_world() {
     let mut broken = Vec::new();
-    for source in sources().iter().filter(|source| PURE.contains(&source.room.as_str())) {
+    for source in sources()
+        .iter()
+        .filter(|source| PURE.contains(&source.room.as_str()))
+    {
         for word in IMPURE.iter().filter(|word| has_word(&source.code, word)) {
             broken.push(format!("{} names {word}", source.path.display()));
         }
@@ -167,9 +216,16 @@ fn pure_rooms_name_nothing_of_the_world() {
 
 #[test]
 fn exact_rooms_name_no_float() {
-    for source in sources().iter().filter(|source| EXACT.contains(&source.room.as_str())) {
+    for source in sources()
+        .iter()
+        .filter(|source| EXACT.contains(&source.room.as_str()))
+    {
         for float in ["f64", "f32"] {
-            assert!(!has_word(&source.code, float), "{} names {float}", source.path.display());
+            assert!(
+                !has_word(&source.code, float),
+                "{} names {float}",
+                source.path.display()
+            );
         }
     }
 }
@@ -199,7 +255,11 @@ fn files_stay_rooms_and_nothing_is_left_for_later() {
             broken.push(format!("{} has {lines} lines", source.path.display()));
         }
         // Spelled apart so that this file does not contain them.
-        for word in [concat!("to", "do!"), concat!("unimple", "mented!"), concat!("TO", "DO")] {
+        for word in [
+            concat!("to", "do!"),
+            concat!("unimple", "mented!"),
+            concat!("TO", "DO"),
+        ] {
             if has_word(&source.code, word) {
                 broken.push(format!("{} says {word}", source.path.display()));
             }
@@ -218,7 +278,10 @@ fn every_dependency_has_its_reason() {
         if line.starts_with('[') {
             inside = line.ends_with("dependencies]");
         } else if let (true, Some((name, _))) = (inside, line.split_once(" = ")) {
-            assert!(reasons.contains(&format!("`{name}`")), "no reason for {name}");
+            assert!(
+                reasons.contains(&format!("`{name}`")),
+                "no reason for {name}"
+            );
         }
     }
 }
@@ -227,6 +290,9 @@ fn every_dependency_has_its_reason() {
 fn the_word_finder_finds_words() {
     assert!(has_word("let x: f64 = 1.0;", "f64"));
     assert!(!has_word("let f64x = 1;", "f64"));
-    assert_eq!(imports("use crate::{guard::Guard, domain};"), ["guard", "domain"]);
+    assert_eq!(
+        imports("use crate::{guard::Guard, domain};"),
+        ["guard", "domain"]
+    );
     assert_eq!(imports("crate::sim::Tape"), ["sim"]);
 }

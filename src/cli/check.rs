@@ -25,7 +25,10 @@ pub(super) async fn run(args: CheckArgs) -> anyhow::Result<Exit> {
     let before = clock.monotonic_ms();
     let offset = port.sync_clock().await?;
     let round_trip = clock.monotonic_ms() - before;
-    println!("ok    {} answers in {round_trip} ms; its clock is {offset} ms ahead of this machine's", config.exchange.urls.rest);
+    println!(
+        "ok    {} answers in {round_trip} ms; its clock is {offset} ms ahead of this machine's",
+        config.exchange.urls.rest
+    );
     let permissions = port.permissions().await?;
     let warnings = check_key(permissions, config.exchange.allow_wallet_transfer)?;
     println!("ok    the key may read and trade futures, and may not withdraw");
@@ -51,7 +54,11 @@ pub(super) async fn run(args: CheckArgs) -> anyhow::Result<Exit> {
             position.symbol,
             position.side,
             explain::price(position.mark_price),
-            render::optional_price(position.liquidation_price.or(position.exchange_liquidation_price)),
+            render::optional_price(
+                position
+                    .liquidation_price
+                    .or(position.exchange_liquidation_price)
+            ),
             render::optional_price(position.act_price),
         );
     }
@@ -59,7 +66,9 @@ pub(super) async fn run(args: CheckArgs) -> anyhow::Result<Exit> {
         println!("warn  {reason}");
     }
     match config.telegram.enabled {
-        true => println!("ok    Telegram is configured; `plimsoll run` shows the pairing code if none is paired"),
+        true => println!(
+            "ok    Telegram is configured; `plimsoll run` shows the pairing code if none is paired"
+        ),
         false => println!("warn  Telegram is off: messages appear only where `plimsoll run` runs"),
     }
     println!("Nothing was sent to the exchange but questions.");

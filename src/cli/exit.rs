@@ -30,7 +30,11 @@ impl Exit {
     pub(super) fn of(error: &anyhow::Error) -> Self {
         for cause in error.chain() {
             if let Some(tape) = cause.downcast_ref::<TapeError>() {
-                return if tape.is_missing() { Self::NoInput } else { Self::BadInput };
+                return if matches!(tape, TapeError::Missing { .. }) {
+                    Self::NoInput
+                } else {
+                    Self::BadInput
+                };
             }
             if cause.is::<ScenarioError>() {
                 return Self::Usage;
@@ -100,10 +104,16 @@ pub(super) struct UsageError {
 
 impl UsageError {
     pub(super) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), exit: Exit::Usage }
+        Self {
+            message: message.into(),
+            exit: Exit::Usage,
+        }
     }
 
     pub(super) fn config(message: impl Into<String>) -> Self {
-        Self { message: message.into(), exit: Exit::Config }
+        Self {
+            message: message.into(),
+            exit: Exit::Config,
+        }
     }
 }

@@ -1,12 +1,16 @@
 //! The commands: the only place that prints, and the only one that knows the agent.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "commands speak on the terminal")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "commands speak on the terminal"
+)]
 
 mod check;
 mod connect;
 mod demo;
-mod exchange;
+//X mod exchange;
 mod exit;
-mod journal;
+//X mod journal;
 mod run;
 mod status;
 
@@ -49,10 +53,6 @@ enum Command {
     Check(check::CheckArgs),
     /// Show accounts and positions once.
     Status(status::StatusArgs),
-    /// Run the simulated exchange alone, on this machine.
-    Exchange(exchange::ExchangeArgs),
-    /// Show what was done and why.
-    Journal(journal::JournalArgs),
 }
 
 /// Parses the command line, runs the command, and says in one sentence what went wrong.
@@ -63,7 +63,11 @@ pub fn main() -> Exit {
         Err(error) => {
             // Help and version are "errors" too, for standard output and success.
             drop(error.print());
-            return if error.use_stderr() { Exit::Usage } else { Exit::Success };
+            return if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Success
+            };
         }
     };
     let worked = std::panic::catch_unwind(|| dispatch(cli.command));
@@ -82,24 +86,18 @@ pub fn main() -> Exit {
 
 fn dispatch(command: Command) -> anyhow::Result<Exit> {
     match command {
-        Command::Journal(args) => {
-            journal::run(args, &mut std::io::stdout().lock())?;
-            Ok(Exit::Success)
-        }
         Command::Demo(args) => block_on(demo::run(args)),
         Command::Run(args) => block_on(run::run(args)),
         Command::Check(args) => block_on(check::run(args)),
         Command::Status(args) => block_on(status::run(args)),
-        Command::Exchange(args) => block_on(async {
-            exchange::run(args).await?;
-            Ok(Exit::Success)
-        }),
     }
 }
 
 /// One thread for everything.
 fn block_on(work: impl Future<Output = anyhow::Result<Exit>>) -> anyhow::Result<Exit> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let result = tokio::task::LocalSet::new().block_on(&runtime, work);
     runtime.shutdown_background();
     result

@@ -56,12 +56,24 @@ pub(super) async fn run(args: RunArgs) -> anyhow::Result<Exit> {
             tracing::warn!("Telegram is behind; a notice was left out");
         }
     });
-    println!("Plimsoll {} guards {account} in {}.", env!("CARGO_PKG_VERSION"), connect::mode_sentence(config.policy.mode));
+    println!(
+        "Plimsoll {} guards {account} in {}.",
+        env!("CARGO_PKG_VERSION"),
+        connect::mode_sentence(config.policy.mode)
+    );
     tokio::task::spawn_local(async move {
         wait_for_signal().await;
-        drop(stop.send(true));
+        stop.send_replace(true);
     });
-    let ended = agent::run(setup, Channels { requests: receiver, stop: stopped, listener }).await;
+    let ended = agent::run(
+        setup,
+        Channels {
+            requests: receiver,
+            stop: stopped,
+            listener,
+        },
+    )
+    .await;
     if let Some(chat) = chat {
         drop(tokio::time::timeout(LAST_WORDS, chat).await);
     }
@@ -121,7 +133,9 @@ fn tell(notice: &Notice) {
 fn start_log(config: &Config) {
     let level = config.log.level.as_str();
     let filter = tracing_subscriber::EnvFilter::new(format!("plimsoll={level}"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     // A second start within one process (tests) keeps the first log.
     drop(log.try_init());
 }

@@ -114,7 +114,9 @@ fn position_json(view: &PositionView) -> PositionJson<'_> {
         isolated_margin: view.isolated_margin.to_string(),
         unrealized_pnl: view.unrealized_pnl.to_string(),
         liquidation_price: view.liquidation_price.map(|price| price.to_string()),
-        exchange_liquidation_price: view.exchange_liquidation_price.map(|price| price.to_string()),
+        exchange_liquidation_price: view
+            .exchange_liquidation_price
+            .map(|price| price.to_string()),
         distance_pct: view.distance_pct,
         margin_ratio: view.margin_ratio,
         level: view.level.to_string(),

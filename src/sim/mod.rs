@@ -23,16 +23,13 @@ mod board;
 pub mod face;
 mod liquidation;
 pub mod market;
-pub mod market;
 mod matching;
 mod model;
 mod order;
 mod refusal;
 pub mod scenario;
-pub mod scenario;
 mod settings;
 mod settle;
-pub mod tape;
 pub mod tape;
 mod tick;
 

@@ -21,6 +21,7 @@ fn intent(symbol: &str, kind: IntentKind) -> Intent {
         position_mode: PositionMode::OneWay,
         margin_asset: "USDT".into(),
         kind,
+        recycled: false,
         before: Before {
             quantity: Quantity::ZERO,
             isolated_wallet: Money::ZERO,

@@ -24,6 +24,7 @@ fn intent(sequence: u64) -> Intent {
         margin_mode: MarginMode::Isolated,
         position_mode: PositionMode::OneWay,
         margin_asset: "USDT".into(),
+        recycled: false,
         kind: IntentKind::AddMargin {
             amount: "500".parse().expect("money"),
         },

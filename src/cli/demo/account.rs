@@ -51,7 +51,10 @@ pub(super) fn open(play: &Play) -> anyhow::Result<(Exchange, Accounts)> {
     let market = market::for_symbol(&symbol, first);
     let most = market.max_leverage();
     if play.leverage > most {
-        let text = format!("--leverage {} is above the {most} that {symbol} allows", play.leverage);
+        let text = format!(
+            "--leverage {} is above the {most} that {symbol} allows",
+            play.leverage
+        );
         return Err(UsageError::new(text).into());
     }
     let mut spec = ExchangeSpec::new(vec![(market, tape)], play.tape.start);
@@ -63,16 +66,24 @@ pub(super) fn open(play: &Play) -> anyhow::Result<(Exchange, Accounts)> {
         let id = exchange.add_account(key, SecretString::from(secret.to_owned()), deposit);
         exchange
             .open_position(id, &symbol, play.side, notional, play.leverage, play.mode)
-            .map_err(|refusal| UsageError::new(format!("the position cannot be opened: {refusal}")))?;
+            .map_err(|refusal| {
+                UsageError::new(format!("the position cannot be opened: {refusal}"))
+            })?;
         Ok::<_, UsageError>(id)
     };
-    let accounts = Accounts { guarded: account(KEY, SECRET)?, twin: account(TWIN_KEY, TWIN_SECRET)? };
+    let accounts = Accounts {
+        guarded: account(KEY, SECRET)?,
+        twin: account(TWIN_KEY, TWIN_SECRET)?,
+    };
     Ok((exchange, accounts))
 }
 
 /// Default policy in `auto` mode with the reserve as budget.
 pub(super) fn policy(play: &Play) -> Policy {
-    let mut policy = Policy { mode: Mode::Auto, ..Policy::default() };
+    let mut policy = Policy {
+        mode: Mode::Auto,
+        ..Policy::default()
+    };
     policy.budgets.add_per_action = play.reserve;
     policy.budgets.add_per_position_day = play.reserve;
     policy

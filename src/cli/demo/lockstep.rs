@@ -3,7 +3,6 @@
 //! moves to the exchange's next tick or the agent's next deadline, whichever comes first.
 
 use std::cell::RefCell;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -37,12 +36,8 @@ pub(super) async fn play(play: &Play, story: Story) -> anyhow::Result<Ended> {
     let start = play.tape.start;
     let clock = Clock::manual(start);
     let (exchange, accounts) = account::open(play)?;
-    let options = FaceOptions {
-        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-        time: FaceTime::Driven,
-        ..FaceOptions::default()
-    };
-    let face = Face::start(exchange, options).await.context("cannot listen on loopback")?;
+    let face = Face::start(exchange, FaceOptions::new(FaceTime::Driven))
+        .context("cannot listen on loopback")?;
     let urls = face.urls();
     let settings = BinanceSettings {
         rest: urls.rest,
@@ -75,7 +70,15 @@ pub(super) async fn play(play: &Play, story: Story) -> anyhow::Result<Ended> {
         listener: Box::new(move |notice: &Notice| listening.borrow_mut().hear(notice)),
     };
     let mut agent = tokio::task::spawn_local(agent::run(setup, channels));
-    let drive = Drive { clock, face, requests, story, accounts, started: Instant::now(), start };
+    let drive = Drive {
+        clock,
+        face,
+        requests,
+        story,
+        accounts,
+        started: Instant::now(),
+        start,
+    };
     let driven = tokio::select! {
         biased;
         ended = &mut agent => {
@@ -84,7 +87,7 @@ pub(super) async fn play(play: &Play, story: Story) -> anyhow::Result<Ended> {
         }
         driven = drive.run(play) => driven?,
     };
-    drop(stop.send(true));
+    stop.send_replace(true);
     agent.await.context("the agent broke down")??;
     Ok(driven)
 }
@@ -111,7 +114,9 @@ impl Drive {
         let last = end.plus_ms(EPILOGUE_MS);
         loop {
             self.quiet().await?;
-            let Some(next) = self.next().filter(|next| *next <= last) else { break };
+            let Some(next) = self.next().filter(|next| *next <= last) else {
+                break;
+            };
             self.pace(play, next).await;
             self.clock.advance_to(next);
             self.face.advance_to(next);
@@ -120,7 +125,8 @@ impl Drive {
                 let twin = exchange.account_summary(self.accounts.get(TWIN));
                 (mark, twin.and_then(|twin| twin.liquidated_at))
             });
-            let wants_view = mark.is_some_and(|mark| self.story.borrow_mut().tick(next, mark, twin));
+            let wants_view =
+                mark.is_some_and(|mark| self.story.borrow_mut().tick(next, mark, twin));
             if wants_view {
                 self.quiet().await?;
                 let view = self.view().await?;
@@ -140,14 +146,21 @@ impl Drive {
     /// The next instant at which anything happens.
     fn next(&self) -> Option<Timestamp> {
         let tick = self.face.with(|exchange| exchange.next_tick());
-        [tick, self.clock.next_deadline()].into_iter().flatten().min()
+        [tick, self.clock.next_deadline()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     async fn quiet(&self) -> anyhow::Result<()> {
         while !self.clock.is_quiet(self.face.frames_sent()) {
             let changed = tokio::time::timeout(STUCK_AFTER, self.clock.changed()).await;
             if changed.is_err() && !self.clock.is_quiet(self.face.frames_sent()) {
-                bail!("the play is stuck at {}: {}", self.clock.now(), self.clock.describe());
+                bail!(
+                    "the play is stuck at {}: {}",
+                    self.clock.now(),
+                    self.clock.describe()
+                );
             }
         }
         Ok(())
@@ -158,7 +171,8 @@ impl Drive {
         let asked = self.requests.send(Request::View(reply)).await;
         asked.ok().context("the agent does not listen")?;
         let view = tokio::time::timeout(STUCK_AFTER, answer).await;
-        view.context("the agent does not answer")?.context("the agent does not answer")
+        view.context("the agent does not answer")?
+            .context("the agent does not answer")
     }
 
     /// Holds virtual time back to the wished speed.

@@ -22,7 +22,12 @@ const DEFAULT_WALL_MS: i64 = 40_000;
 #[derive(Debug, Args)]
 pub(super) struct DemoArgs {
     /// A built-in scenario: flash-crash, grind, squeeze or calm.
-    #[arg(long, value_name = "NAME", default_value = "flash-crash", conflicts_with = "tape")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "flash-crash",
+        conflicts_with = "tape"
+    )]
     scenario: String,
     /// Real prices instead: a kline CSV (.csv, .csv.gz or .zip), played for 24 h starting 12 h before
     /// its worst hour against the side.
@@ -95,7 +100,11 @@ pub(super) async fn run(args: DemoArgs) -> anyhow::Result<Exit> {
     } else {
         print!("{}", ended.summary.text());
     }
-    Ok(if ended.summary.protected.liquidated { Exit::Lost } else { Exit::Success })
+    Ok(if ended.summary.protected.liquidated {
+        Exit::Lost
+    } else {
+        Exit::Success
+    })
 }
 
 fn decide(args: DemoArgs) -> anyhow::Result<Play> {
@@ -103,15 +112,22 @@ fn decide(args: DemoArgs) -> anyhow::Result<Play> {
         SideArg::Long => Side::Long,
         SideArg::Short => Side::Short,
     });
-    let reserve = Money::new(args.reserve_usdt).ok().filter(|money| !money.is_negative());
+    let reserve = Money::new(args.reserve_usdt)
+        .ok()
+        .filter(|money| !money.is_negative());
     let Some(reserve) = reserve else {
-        return Err(UsageError::new("--reserve-usdt must be zero or more, for example 1000").into());
+        return Err(
+            UsageError::new("--reserve-usdt must be zero or more, for example 1000").into(),
+        );
     };
     let (tape, title, side) = match &args.tape {
         Some(path) => {
             let side = asked.unwrap_or(Side::Long);
             let loaded = tape::load(path)?;
-            let window = tape::Window { enter_at: args.enter_at, ..tape::Window::default() };
+            let window = tape::Window {
+                enter_at: args.enter_at,
+                ..tape::Window::default()
+            };
             let tape = loaded.play(side, window)?;
             let title = format!("tape {}", tape.name);
             (tape, title, side)
@@ -125,13 +141,7 @@ fn decide(args: DemoArgs) -> anyhow::Result<Play> {
             (found.tape, title, asked.unwrap_or(found.side))
         }
     };
-    let length = tape.end().since(tape.start).max(1);
-    let pace = match args.speed {
-        Some(Speed::Max) => None,
-        Some(Speed::Times(times)) => Some(1.0 / times),
-        #[allow(clippy::cast_precision_loss, reason = "a pace, not money")]
-        None => (!args.json).then_some(DEFAULT_WALL_MS as f64 / length as f64),
-    };
+    let pace = pace(args.speed, tape.end().since(tape.start), args.json);
     Ok(Play {
         tape,
         title,
@@ -145,6 +155,20 @@ fn decide(args: DemoArgs) -> anyhow::Result<Play> {
         pace,
         seed: args.seed,
     })
+}
+
+/// Wall milliseconds per virtual millisecond. Nobody watches a play that only prints JSON.
+#[allow(
+    clippy::cast_precision_loss,
+    clippy::float_arithmetic,
+    reason = "a pace, not money"
+)]
+fn pace(speed: Option<Speed>, length_ms: i64, json: bool) -> Option<f64> {
+    match speed {
+        Some(Speed::Max) => None,
+        Some(Speed::Times(times)) => Some(1.0 / times),
+        None => (!json).then_some(DEFAULT_WALL_MS as f64 / length_ms.max(1) as f64),
+    }
 }
 
 fn parse_speed(text: &str) -> Result<Speed, String> {
@@ -163,9 +187,14 @@ fn parse_time(text: &str) -> Result<Timestamp, String> {
     if let Ok(ms) = text.parse::<i64>() {
         return Ok(Timestamp::from_millis(ms));
     }
-    let (date, clock) = text.trim_end_matches('Z').split_once('T').unwrap_or((text, "00:00"));
+    let (date, clock) = text
+        .trim_end_matches('Z')
+        .split_once('T')
+        .unwrap_or((text, "00:00"));
     let numbers = |text: &str, split: char| -> Result<Vec<i64>, String> {
-        text.split(split).map(|part| part.parse().map_err(|_| wrong())).collect()
+        text.split(split)
+            .map(|part| part.parse().map_err(|_| wrong()))
+            .collect()
     };
     let (date, clock) = (numbers(date, '-')?, numbers(clock, ':')?);
     let ([year, month @ 1..=12, day @ 1..=31], [hour @ 0..=23, minute @ 0..=59, rest @ ..]) =
@@ -189,9 +218,19 @@ mod tests {
     #[test]
     fn times_are_read_in_every_promised_form() {
         for text in ["1760131200000", "2025-10-10T21:20", "2025-10-10T21:20:00Z"] {
-            assert_eq!(parse_time(text), Ok(Timestamp::from_millis(1_760_131_200_000)), "{text}");
+            assert_eq!(
+                parse_time(text),
+                Ok(Timestamp::from_millis(1_760_131_200_000)),
+                "{text}"
+            );
         }
-        for text in ["", "yesterday", "2025-13-01", "2025-10-10T25:00", "2025-10-10T1:2:3:4"] {
+        for text in [
+            "",
+            "yesterday",
+            "2025-13-01",
+            "2025-10-10T25:00",
+            "2025-10-10T1:2:3:4",
+        ] {
             assert!(parse_time(text).is_err(), "{text}");
         }
     }

@@ -106,7 +106,12 @@ impl Story {
     }
 
     fn titled(self, play: &Play) -> Self {
-        self.say(&format!("Plimsoll demo: {}, {} → {}.", play.title, play.tape.start, play.tape.end()));
+        self.say(&format!(
+            "Plimsoll demo: {}, {} → {}.",
+            play.title,
+            play.tape.start,
+            play.tape.end()
+        ));
         for note in &play.tape.notes {
             self.say(&format!("  note: {note}"));
         }
@@ -121,7 +126,9 @@ impl Story {
                 explain::grouped(position.quantity.get(), 8),
                 position.symbol,
                 position.side,
-                position.leverage.map_or_else(|| "?".to_owned(), |leverage| leverage.to_string()),
+                position
+                    .leverage
+                    .map_or_else(|| "?".to_owned(), |leverage| leverage.to_string()),
                 position.margin_mode,
                 explain::price(position.entry_price),
                 render::optional_price(position.liquidation_price),
@@ -129,7 +136,10 @@ impl Story {
         }
         for balance in &view.balances {
             let free = explain::money(balance.available);
-            self.say(&format!("Free beside it: {free} {}. One of the two is guarded.\n", balance.asset));
+            self.say(&format!(
+                "Free beside it: {free} {}. One of the two is guarded.\n",
+                balance.asset
+            ));
         }
         self.show(view);
     }
@@ -138,14 +148,19 @@ impl Story {
     pub(super) fn tick(&mut self, at: Timestamp, mark: Price, twin: Option<Timestamp>) -> bool {
         if let (Some(gone), false) = (twin, self.twin_gone) {
             self.twin_gone = true;
-            let text = format!("the unprotected twin is LIQUIDATED near {}", explain::price(mark));
+            let text = format!(
+                "the unprotected twin is LIQUIDATED near {}",
+                explain::price(mark)
+            );
             self.say(&format!("{}  ✗ {text}", self.clock(gone)));
         }
         if self.quiet {
             return false;
         }
         let passed = at.since(self.shown_at);
-        let moved = self.shown_mark.and_then(|shown| (mark - shown).abs().ratio(shown));
+        let moved = self
+            .shown_mark
+            .and_then(|shown| (mark - shown).abs().ratio(shown));
         let moved = moved.is_some_and(|moved| exceeds(share(moved), LINE_MOVE, 0.0));
         passed >= LINE_EVERY_MS || (moved && passed >= LINE_GAP_MS)
     }
@@ -159,7 +174,11 @@ impl Story {
             return;
         };
         self.shown_mark = Some(position.mark_price);
-        let twin = if self.twin_gone { "liquidated" } else { "alive" };
+        let twin = if self.twin_gone {
+            "liquidated"
+        } else {
+            "alive"
+        };
         self.say(&format!(
             "{}  price {:>11}  line {:>11}  distance {:>7}  {:<8}  kept {}  twin {twin}",
             self.clock(view.at),
@@ -179,7 +198,9 @@ impl Story {
                 let text = render::report(report).replace('\n', "\n             ");
                 self.say(&format!("{}  » {text}", self.clock(report.at)));
             }
-            Notice::Ask(question) => self.say(&render::question(question, question.intent.planned_at)),
+            Notice::Ask(question) => {
+                self.say(&render::question(question, question.intent.planned_at))
+            }
             Notice::Unask { text, .. } => self.say(text),
         }
     }
@@ -191,7 +212,8 @@ impl Story {
         let Some(intent) = &report.intent else { return };
         let state = match report.kind {
             ReportKind::Sent => {
-                self.by_intent.insert(intent.id.to_string(), self.actions.len());
+                self.by_intent
+                    .insert(intent.id.to_string(), self.actions.len());
                 self.actions.push(row(intent, report.at));
                 return;
             }
@@ -224,11 +246,17 @@ impl Story {
         twin: &AccountSummary,
     ) -> Ended {
         let held = |account: &AccountSummary| -> Quantity {
-            account.positions.iter().map(|position| position.quantity.abs()).sum()
+            account
+                .positions
+                .iter()
+                .map(|position| position.quantity.abs())
+                .sum()
         };
         let opened = self.opened(play);
         let kept = opened.and_then(|opened| held(guarded).ratio(opened));
-        let kept_pct = kept.and_then(|kept| kept.as_pct().round_dp(2).to_f64()).unwrap_or(0.0);
+        let kept_pct = kept
+            .and_then(|kept| kept.as_pct().round_dp(2).to_f64())
+            .unwrap_or(0.0);
         let protected = Protected {
             liquidated: guarded.liquidated_at.is_some(),
             liquidated_at_ms: guarded.liquidated_at.map(Timestamp::as_millis),
@@ -266,13 +294,21 @@ impl Story {
         let first = play.tape.marks.first()?;
         let market = crate::sim::market::for_symbol(&play.tape.symbol, *first);
         let notional = MARGIN * crate::domain::Rate::of(Decimal::from(play.leverage));
-        Some(notional.at(*first)?.floor_to(market.instrument.market_lot.step))
+        Some(
+            notional
+                .at(*first)?
+                .floor_to(market.instrument.market_lot.step),
+        )
     }
 
     fn clock(&self, at: Timestamp) -> String {
         let passed = Timestamp::from_millis(at.since(self.start));
         let day = passed.as_millis().div_euclid(crate::domain::DAY_MS);
-        if day > 0 { format!("+{day}d {}", passed.clock()) } else { passed.clock() }
+        if day > 0 {
+            format!("+{day}d {}", passed.clock())
+        } else {
+            passed.clock()
+        }
     }
 
     fn say(&self, text: &str) {
@@ -286,20 +322,50 @@ impl Summary {
     /// The end of the story for a person.
     pub(super) fn text(&self) -> String {
         let fate = |liquidated: bool| if liquidated { "LIQUIDATED" } else { "survived" };
-        let kept = if self.protected.liquidated { 0.0 } else { self.protected.position_kept_pct };
-        let twin_kept = if self.unprotected.liquidated { "0" } else { "100" };
-        let verified = self.protected.actions.iter().filter(|action| action.verified).count();
+        let kept = if self.protected.liquidated {
+            0.0
+        } else {
+            self.protected.position_kept_pct
+        };
+        let twin_kept = if self.unprotected.liquidated {
+            "0"
+        } else {
+            "100"
+        };
+        let verified = self
+            .protected
+            .actions
+            .iter()
+            .filter(|action| action.verified)
+            .count();
         let mut text = format!(
-            "\n              {:>16}  {:>16}\n", "protected", "unprotected"
+            "\n              {:>16}  {:>16}\n",
+            "protected", "unprotected"
         );
         let mut line = |name: &str, left: String, right: String| {
             text.push_str(&format!("  {name:<11} {left:>16}  {right:>16}\n"));
         };
-        line("position", fate(self.protected.liquidated).into(), fate(self.unprotected.liquidated).into());
+        line(
+            "position",
+            fate(self.protected.liquidated).into(),
+            fate(self.unprotected.liquidated).into(),
+        );
         line("kept", format!("{kept} %"), format!("{twin_kept} %"));
-        line("equity", money(&self.protected.equity_usdt), money(&self.unprotected.equity_usdt));
-        line("fees", money(&self.protected.fees_usdt), money(&self.unprotected.fees_usdt));
-        line("actions", format!("{} ({verified} verified)", self.protected.actions.len()), "0".into());
+        line(
+            "equity",
+            money(&self.protected.equity_usdt),
+            money(&self.unprotected.equity_usdt),
+        );
+        line(
+            "fees",
+            money(&self.protected.fees_usdt),
+            money(&self.unprotected.fees_usdt),
+        );
+        line(
+            "actions",
+            format!("{} ({verified} verified)", self.protected.actions.len()),
+            "0".into(),
+        );
         text
     }
 }
