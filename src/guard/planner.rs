@@ -10,7 +10,7 @@ use super::watch::Danger;
 use crate::domain::{
     Instrument, MarginMode, Money, PositionKey, PositionMode, Price, Quantity, Rate, Side,
 };
-use crate::forecast::{Gauge, breach_probability, distance, exceeds, multiple, rate_up};
+use crate::forecast::{Gauge, distance, exceeds, multiple, rate_up};
 use crate::margin::{Leg, Reduction, ScopeMargin};
 
 /// Margin is moved in steps of this much of the settlement asset.
@@ -25,8 +25,8 @@ const SEARCH_STEPS: u32 = 24;
 const INSIDE_BOUND: Decimal = Decimal::from_parts(9, 0, 0, false, 1);
 /// Bound used when the venue states none.
 const FALLBACK_BOUND: Decimal = Decimal::from_parts(3, 0, 0, false, 2);
-/// Horizon over which a candidate's remaining risk is priced.
-const PRICING_HORIZON_MS: i64 = 4 * 3_600_000;
+/// A trim costs its fees and slippage twice: once now, once to get the position back.
+const ROUND_TRIP: Rate = Rate::of(Decimal::TWO);
 
 /// One thing that could be done, priced.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,7 +41,7 @@ pub(super) struct Candidate {
     pub(super) reaches: bool,
     /// Fees and slippage.
     pub(super) cost: Money,
-    /// Cost plus the chance-weighted loss of the margin that stays at risk.
+    /// Round-trip cost plus the chance-weighted loss in a liquidation.
     pub(super) price: Money,
     /// New money put at risk.
     pub(super) new_money: Money,
@@ -186,7 +186,7 @@ impl Situation<'_> {
             distance_after,
             reaches: amount >= wanted,
             cost: Money::ZERO,
-            price: (after.wallet * risk).ceil_to(MONEY_STEP),
+            price: (self.lost_if_liquidated(&after) * risk).ceil_to(MONEY_STEP),
             new_money: amount,
         })
     }
@@ -332,7 +332,7 @@ impl Situation<'_> {
             .unwrap_or(Rate::ONE)
             .as_pct()
             .round_dp(1);
-        let at_risk = after.wallet * self.chance(self.key, distance_after);
+        let at_risk = self.lost_if_liquidated(&after) * self.chance(self.key, distance_after);
         Some(Candidate {
             label: format!("{verb} {quantity} ({share} %) of {}", leg.key),
             key: leg.key.clone(),
@@ -345,7 +345,7 @@ impl Situation<'_> {
             distance_after,
             reaches: true,
             cost,
-            price: (cost + at_risk).ceil_to(MONEY_STEP),
+            price: (cost * ROUND_TRIP + at_risk).ceil_to(MONEY_STEP),
             new_money: Money::ZERO,
         })
     }
@@ -442,13 +442,24 @@ impl Situation<'_> {
         feed.map_or(0.0, |feed| self.gauge.need_distance(&feed.volatility))
     }
 
-    /// Chance of touching a line at `distance` within the pricing horizon; 1 without a forecast.
+    /// Chance of touching a line at `distance` before the next decision, that is within the action
+    /// horizon; 1 without a forecast.
     fn chance(&self, key: &PositionKey, distance: f64) -> Rate {
         let feed = self.desk.feeds.get(&key.symbol);
-        let sigma = feed.and_then(|feed| feed.volatility.sigma(PRICING_HORIZON_MS));
-        sigma.map_or(Rate::ONE, |sigma| {
-            rate_up(breach_probability(distance, sigma))
-        })
+        let chance = feed.and_then(|feed| self.gauge.breach(distance, &feed.volatility));
+        chance.map_or(Rate::ONE, rate_up)
+    }
+
+    /// What a liquidation takes beyond the market's loss: the maintenance margin that is left and the
+    /// venue's fee on the whole notional.
+    fn lost_if_liquidated(&self, after: &ScopeMargin) -> Money {
+        let loss = |leg: &Leg| {
+            let rules = self.desk.rules.get(&leg.key.symbol);
+            let instrument = rules.and_then(|rules| rules.instrument.as_ref());
+            let fee = instrument.map_or(Rate::ZERO, |instrument| instrument.liquidation_fee);
+            leg.maintenance(leg.mark) + leg.notional(leg.mark) * fee
+        };
+        after.legs.iter().map(loss).sum()
     }
 
     fn mode(&self) -> MarginMode {

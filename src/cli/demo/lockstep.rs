@@ -26,8 +26,9 @@ use crate::telegram::{Notice, Request};
 const STUCK_AFTER: Duration = Duration::from_secs(20);
 /// Requests that may wait for the agent.
 const REQUESTS_MAX: usize = 8;
-/// After this virtual time past the last tick the play ends: late verifications have arrived.
-const EPILOGUE_MS: i64 = 30_000;
+/// After this virtual time past the last tick the play ends: late verifications have arrived, and the
+/// last price is not stale yet.
+const EPILOGUE_MS: i64 = 9_000;
 /// How often the scheduler is offered to tasks that were just spawned.
 const OPENING_YIELDS: usize = 64;
 

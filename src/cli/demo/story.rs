@@ -10,7 +10,7 @@ use super::Play;
 use super::account::MARGIN;
 use crate::domain::{MINUTE_MS, Money, Price, Quantity, Side, Timestamp};
 use crate::forecast::{exceeds, share};
-use crate::guard::action::{Report, ReportKind, View};
+use crate::guard::action::{Report, ReportKind, Severity, View};
 use crate::guard::explain;
 use crate::guard::intent::{Intent, IntentKind};
 use crate::sim::AccountSummary;
@@ -180,7 +180,7 @@ impl Story {
             "alive"
         };
         self.say(&format!(
-            "{}  price {:>11}  line {:>11}  distance {:>7}  {:<8}  kept {}  twin {twin}",
+            "{}  price {:>11}  line {:>11}  distance {:>7}  {:<8}  size {}  twin {twin}",
             self.clock(view.at),
             explain::price(position.mark_price),
             render::optional_price(position.liquidation_price),
@@ -195,8 +195,16 @@ impl Story {
         match notice {
             Notice::Report(report) => {
                 self.note(report);
-                let text = render::report(report).replace('\n', "\n             ");
-                self.say(&format!("{}  » {text}", self.clock(report.at)));
+                let heading = match report.severity {
+                    Severity::Info => "»",
+                    Severity::Warning => "»»",
+                    Severity::Alarm => "»» ALARM:",
+                };
+                self.say(&format!(
+                    "{}  {heading} {}",
+                    self.clock(report.at),
+                    report.text
+                ));
             }
             Notice::Ask(question) => {
                 self.say(&render::question(question, question.intent.planned_at))
@@ -206,7 +214,7 @@ impl Story {
     }
 
     fn note(&mut self, report: &Report) {
-        if report.severity == crate::guard::action::Severity::Alarm {
+        if report.severity == Severity::Alarm {
             self.alarms = self.alarms.saturating_add(1);
         }
         let Some(intent) = &report.intent else { return };
