@@ -5,6 +5,7 @@ use clap::Args;
 use super::connect::{self, ConfigArg};
 use super::exit::Exit;
 use super::status;
+use super::terminal::say;
 use crate::agent::check_key;
 use crate::exchange::Port;
 use crate::guard::explain;
@@ -19,37 +20,37 @@ pub(super) struct CheckArgs {
 
 pub(super) async fn run(args: CheckArgs) -> anyhow::Result<Exit> {
     let (path, config) = args.config.load()?;
-    println!("ok    configuration {}", path.display());
+    say(format!("ok    configuration {}", path.display()));
     let clock = Clock::wall();
     let port = connect::port(&path, &config, &clock)?;
     let before = clock.monotonic_ms();
     let offset = port.sync_clock().await?;
     let round_trip = clock.monotonic_ms() - before;
-    println!(
+    say(format!(
         "ok    {} answers in {round_trip} ms; its clock is {offset} ms ahead of this machine's",
         config.exchange.urls.rest
-    );
+    ));
     let permissions = port.permissions().await?;
     let warnings = check_key(permissions, config.exchange.allow_wallet_transfer)?;
-    println!("ok    the key may read and trade futures, and may not withdraw");
+    say("ok    the key may read and trade futures, and may not withdraw");
     for warning in warnings {
-        println!("warn  {warning}");
+        say(format!("warn  {warning}"));
     }
     let view = status::read(&port, &config, &clock, offset).await?;
     let budgets = &config.policy.budgets;
-    println!("ok    mode {}", connect::mode_sentence(config.policy.mode));
-    println!(
+    say(format!("ok    mode {}", connect::mode_sentence(config.policy.mode)));
+    say(format!(
         "ok    budgets: add at most {} per action and {} per position and day, keep {} free, trim at most {} % per action",
         explain::money(budgets.add_per_action),
         explain::money(budgets.add_per_position_day),
         explain::money(budgets.keep_available),
         budgets.trim_per_action.as_pct().normalize(),
-    );
+    ));
     if view.positions.is_empty() {
-        println!("ok    no open position; a new one is guarded as soon as it appears");
+        say("ok    no open position; a new one is guarded as soon as it appears");
     }
     for position in &view.positions {
-        println!(
+        say(format!(
             "ok    would guard {} {}: mark {}, line {}, acts at {}",
             position.symbol,
             position.side,
@@ -60,17 +61,17 @@ pub(super) async fn run(args: CheckArgs) -> anyhow::Result<Exit> {
                     .or(position.exchange_liquidation_price)
             ),
             render::optional_price(position.act_price),
-        );
+        ));
     }
     for reason in &view.blind {
-        println!("warn  {reason}");
+        say(format!("warn  {reason}"));
     }
     match config.telegram.enabled {
-        true => println!(
+        true => say(format!(
             "ok    Telegram is configured; `plimsoll run` shows the pairing code if none is paired"
-        ),
-        false => println!("warn  Telegram is off: messages appear only where `plimsoll run` runs"),
+        )),
+        false => say("warn  Telegram is off: messages appear only where `plimsoll run` runs"),
     }
-    println!("Nothing was sent to the exchange but questions.");
+    say("Nothing was sent to the exchange but questions.");
     Ok(Exit::Success)
 }

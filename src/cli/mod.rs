@@ -74,11 +74,11 @@ pub fn main() -> Exit {
     match worked {
         Ok(Ok(exit)) => exit,
         Ok(Err(error)) => {
-            eprintln!("plimsoll: {error:#}");
+            warn(format!("plimsoll: {error:#}"));
             Exit::of(&error)
         }
         Err(_) => {
-            eprintln!("plimsoll: stopped by a fault of its own; please report the lines above");
+            warn("plimsoll: stopped by a fault of its own; please report the lines above");
             Exit::Fault
         }
     }

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::connect::{self, ConfigArg};
 use super::exit::Exit;
+use super::terminal::{say, warn};
 use crate::agent::{self, Channels, Setup};
 use crate::config::Config;
 use crate::guard::action::Severity;
@@ -56,11 +57,11 @@ pub(super) async fn run(args: RunArgs) -> anyhow::Result<Exit> {
             tracing::warn!("Telegram is behind; a notice was left out");
         }
     });
-    println!(
+    say(format!(
         "Plimsoll {} guards {account} in {}.",
         env!("CARGO_PKG_VERSION"),
         connect::mode_sentence(config.policy.mode)
-    );
+    ));
     tokio::task::spawn_local(async move {
         wait_for_signal().await;
         stop.send_replace(true);
@@ -78,7 +79,7 @@ pub(super) async fn run(args: RunArgs) -> anyhow::Result<Exit> {
         drop(tokio::time::timeout(LAST_WORDS, chat).await);
     }
     ended?;
-    println!("Stopped. Positions are not watched any more.");
+    say("Stopped. Positions are not watched any more.");
     Ok(Exit::Success)
 }
 
@@ -110,9 +111,9 @@ fn chat(
     };
     let clock = clock.clone();
     Ok(Some(tokio::task::spawn_local(async move {
-        let shown = |line: String| println!("{line}");
+        let shown = |line: String| say(line);
         if let Err(error) = telegram::run(settings, clock, heard, requests, shown).await {
-            eprintln!("plimsoll: Telegram is off: {error}. Guarding goes on.");
+            warn(format!("plimsoll: Telegram is off: {error}. Guarding goes on."));
         }
     })))
 }
@@ -120,13 +121,13 @@ fn chat(
 fn tell(notice: &Notice) {
     match notice {
         Notice::Report(report) if report.severity == Severity::Alarm => {
-            eprintln!("{}  {}", report.at, render::report(report));
+            warn(format!("{}  {}", report.at, render::report(report)));
         }
-        Notice::Report(report) => println!("{}  {}", report.at, render::report(report)),
+        Notice::Report(report) => say(format!("{}  {}", report.at, render::report(report))),
         Notice::Ask(question) => {
-            println!("{}", render::question(question, question.intent.planned_at));
+            say(render::question(question, question.intent.planned_at));
         }
-        Notice::Unask { text, .. } => println!("{text}"),
+        Notice::Unask { text, .. } => say(text),
     }
 }
 

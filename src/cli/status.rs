@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::connect::{self, ConfigArg};
 use super::exit::Exit;
+use super::terminal::{say};
 use crate::config::Config;
 use crate::domain::Symbol;
 use crate::exchange::Port;
@@ -70,9 +71,9 @@ pub(super) async fn run(args: StatusArgs) -> anyhow::Result<Exit> {
             balances: &view.balances,
             positions: view.positions.iter().map(position_json).collect(),
         };
-        println!("{}", serde_json::to_string(&status)?);
+        say(serde_json::to_string(&status)?);
     } else {
-        println!("{}", render::status(&view));
+        say(render::status(&view));
     }
     Ok(Exit::Success)
 }

@@ -126,7 +126,9 @@ impl Guard {
             Event::Tiers { symbol, table } => {
                 self.desk.rules.entry(symbol).or_default().tiers = Some(Arc::new(table));
                 self.all_lines_stale();
-                self.sight.check_soon();
+                if self.desk.picture_at.is_some() {
+                    self.sight.check_soon();
+                }
             }
             Event::TakerFee { symbol, rate } => self.desk.set_fee(symbol.as_ref(), rate),
             Event::Account(account) => self.on_account(&account, now),

@@ -11,6 +11,7 @@ use clap::{Args, ValueEnum};
 use rust_decimal::Decimal;
 
 use super::exit::{Exit, UsageError};
+use super::terminal::say;
 use crate::domain::{MarginMode, Money, Side, Timestamp};
 use crate::sim::Tape;
 use crate::sim::{scenario, tape};
@@ -96,9 +97,9 @@ pub(super) async fn run(args: DemoArgs) -> anyhow::Result<Exit> {
     let story = Story::new(&play, json);
     let ended = lockstep::play(&play, story).await?;
     if json {
-        println!("{}", serde_json::to_string(&ended.summary)?);
+        say(serde_json::to_string(&ended.summary)?);
     } else {
-        print!("{}", ended.summary.text());
+        say(ended.summary.text());
     }
     Ok(if ended.summary.protected.liquidated {
         Exit::Lost

@@ -6,6 +6,7 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde::Serialize;
 
+use super::super::terminal::say;
 use super::Play;
 use super::account::MARGIN;
 use crate::domain::{MINUTE_MS, Money, Price, Quantity, Side, Timestamp};
@@ -321,7 +322,7 @@ impl Story {
 
     fn say(&self, text: &str) {
         if !self.quiet {
-            println!("{text}");
+            say(text);
         }
     }
 }
