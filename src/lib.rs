@@ -3,6 +3,7 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`cli`] | the commands |
 //! | [`config`] | the configuration file, its errors, where secrets come from |
 //! | [`domain`] | exact numbers, time, instruments, tiers, positions, accounts, books |
 //! | [`guard`] | the heart: events and time in, actions out |
@@ -12,6 +13,7 @@
 //!
 //! Who may import whom is written in `docs/architecture.md` and held by `tests/tidy.rs`.
 
+pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod exchange;
