@@ -518,6 +518,20 @@ mod tests {
     }
 
     #[test]
+    fn durability_decides_whether_the_disk_is_waited_for() {
+        let dir = tempfile::tempdir().expect("dir");
+        // SQLite's numbers for NORMAL and FULL.
+        for (durability, expected) in [(Durability::Normal, 1), (Durability::Full, 2)] {
+            let journal = Journal::open_with(dir.path(), durability).expect("journal");
+            let found: i64 = journal
+                .connection
+                .query_row("PRAGMA synchronous", [], |row| row.get(0))
+                .expect("pragma");
+            assert_eq!(found, expected, "{durability:?}");
+        }
+    }
+
+    #[test]
     fn a_newer_schema_is_refused_with_what_to_do() {
         let dir = tempfile::tempdir().expect("dir");
         let journal = Journal::open(dir.path()).expect("journal");

@@ -301,3 +301,18 @@ fn damage_is_a_row_of_its_own_and_lost_acts_are_named() {
     assert!(text.contains("journal row 4"), "{text}");
     assert!(text.contains("its own record is lost"), "{text}");
 }
+
+#[test]
+fn arguments_are_understood_and_two_formats_at_once_are_not() {
+    use clap::{Args, FromArgMatches};
+    let parse = |line: &str| {
+        JournalArgs::augment_args(clap::Command::new("journal"))
+            .try_get_matches_from(line.split(' '))
+            .and_then(|found| JournalArgs::from_arg_matches(&found))
+    };
+    let args = parse("journal --data-dir /d --since 7d --limit 3 --json").expect("understood");
+    assert_eq!(args.data_dir, Some(PathBuf::from("/d")));
+    assert_eq!((args.since.as_deref(), args.limit), (Some("7d"), Some(3)));
+    assert!(args.json && !args.csv);
+    assert!(parse("journal --json --csv").is_err());
+}
