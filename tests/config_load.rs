@@ -555,3 +555,36 @@ fn a_wrong_secrets_file_is_explained_without_its_content() {
         assert_eq!(place.refusals(&no_env), expected);
     }
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(400))]
+
+    /// Whatever a slip of the hand does to the file, it loads or is refused in whole sentences.
+    #[test]
+    fn any_slip_in_the_file_loads_or_is_refused_in_one_line_per_problem(
+        place in proptest::prelude::any::<proptest::sample::Index>(),
+        removed in 0_usize..6,
+        added in "[\\[\\]\"=#.a-z0-9_ \n\u{1}é-]{0,6}",
+    ) {
+        let example = include_str!("../config.example.toml");
+        let letters: Vec<char> = example.chars().collect();
+        let start = place.index(letters.len());
+        let text: String = letters[..start]
+            .iter()
+            .copied()
+            .chain(added.chars())
+            .chain(letters.iter().skip(start + removed).copied())
+            .collect();
+        let dir = Place::new(&text);
+        if let Err(error) = Config::load(&dir.path(), &no_env) {
+            let message = error.to_string();
+            let file = dir.path().display().to_string();
+            assert!(!message.is_empty());
+            for line in message.lines() {
+                assert!(line.starts_with(&file), "{line}");
+                assert!(line.contains("; "), "no fix in: {line}");
+                assert!(!line.contains(char::is_control), "{line:?}");
+            }
+        }
+    }
+}

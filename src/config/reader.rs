@@ -452,8 +452,8 @@ fn secret_variable(lower: &str) -> &'static str {
 fn kind(value: &DeValue<'_>) -> String {
     match value {
         DeValue::String(text) => format!("the text {}", echo(text)),
-        DeValue::Integer(number) => format!("the number {number}"),
-        DeValue::Float(number) => format!("the number {number}"),
+        DeValue::Integer(number) => format!("the number {}", clip(&number.to_string())),
+        DeValue::Float(number) => format!("the number {}", clip(&number.to_string())),
         DeValue::Boolean(flag) => flag.to_string(),
         DeValue::Datetime(_) => "a date".to_owned(),
         DeValue::Array(_) => "a list".to_owned(),

@@ -22,7 +22,7 @@ pub enum JournalError {
         .path.display()
     )]
     Exposed { path: PathBuf, mode: u32 },
-    /// The file is damaged or not reachable: fix it, or [`Journal::set_aside`] and start a new one.
+    /// The file is damaged or not reachable: fix it, or [`set_aside`](super::Journal::set_aside) and start a new one.
     #[error("cannot use the journal {}: {message}", .path.display())]
     Unusable { path: PathBuf, message: String },
     /// The disk refuses. Nothing is lost yet unless `lost` says so; raise an alarm and go on: the

@@ -16,11 +16,18 @@ pub const FILE_NAME: &str = "journal.sqlite3";
 /// Fills a new file beside its place and moves it there, so that a journal is either complete or
 /// damaged, never "new".
 pub(super) fn create(dir: &Path, path: &Path) -> Result<(), JournalError> {
+    // A log without its database would be replayed into the new one.
+    let log = dir.join(format!("{FILE_NAME}-wal"));
+    if std::fs::metadata(&log).is_ok_and(|meta| meta.len() > 0) {
+        return Err(unusable(path, &"it is gone, but its log is still there"));
+    }
     let draft = dir.join(format!("{FILE_NAME}.new"));
-    match std::fs::remove_file(&draft) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(unusable(&draft, &error)),
+    for left in [&draft, &dir.join(format!("{FILE_NAME}.new-journal"))] {
+        match std::fs::remove_file(left) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(unusable(left, &error)),
+        }
     }
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -35,7 +42,12 @@ pub(super) fn create(dir: &Path, path: &Path) -> Result<(), JournalError> {
         connection.close().map_err(|(_, error)| error)
     });
     filled.map_err(|error| unusable(&draft, &error))?;
-    std::fs::rename(&draft, path).map_err(|error| unusable(path, &error))
+    std::fs::rename(&draft, path).map_err(|error| unusable(path, &error))?;
+    #[cfg(unix)]
+    std::fs::File::open(dir)
+        .and_then(|dir| dir.sync_all())
+        .map_err(|error| unusable(path, &error))?;
+    Ok(())
 }
 
 /// Makes `dir` if needed and sees to it that only its owner may enter. A directory that holds other
@@ -92,8 +104,8 @@ pub(super) fn private_file(path: &Path) -> Result<(), JournalError> {
 /// Renames the files of a journal; returns the new name.
 pub(super) fn set_aside(dir: &Path, now: Timestamp) -> Result<PathBuf, JournalError> {
     let name = format!("{FILE_NAME}.damaged-{}", now.as_millis());
-    // The main file last: while it has its name, the journal still counts as damaged.
-    for suffix in ["-shm", "-wal", ""] {
+    // The main file first: a log that is left behind alone still counts as damage.
+    for suffix in ["", "-wal", "-shm"] {
         let from = dir.join(format!("{FILE_NAME}{suffix}"));
         match std::fs::rename(&from, dir.join(format!("{name}{suffix}"))) {
             Ok(()) => {}

@@ -19,6 +19,10 @@ use crate::guard::journal::{Entry, Recovered};
 pub const BACKLOG_MAX: usize = 10_000;
 /// Records of the backlog written in one transaction.
 const BACKLOG_BATCH: usize = 256;
+/// Intent ids that are left out after a restart of the machine. SQLite waits for the disk at least
+/// each 1000 pages of its log and a record takes at least one, so a power loss cannot erase more ids.
+const SEQUENCE_GAP: u64 = 1_000;
+
 /// How much a power loss may cost. A crash of the process alone never costs a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Durability {
@@ -55,6 +59,8 @@ pub struct Journal {
     connection: Connection,
     instance: String,
     next_id: i64,
+    /// No intent id up to this sequence may be given out, whatever the records say.
+    sequence_floor: u64,
     backlog: VecDeque<Row>,
     /// Records given up since the disk began to refuse.
     lost: u64,
@@ -89,6 +95,12 @@ impl Journal {
             })
             .map_err(|error| unusable(&path, &error))
             .and_then(|connection| Self::over(connection, &path))
+            .and_then(|mut journal| {
+                if let Some(boot) = boot_id() {
+                    journal.skip_lost_ids(&boot, durability)?;
+                }
+                Ok(journal)
+            })
     }
 
     /// Opens an existing journal for reading beside a running agent.
@@ -226,35 +238,53 @@ impl Journal {
     ) -> Result<(Recovered, Vec<Damage>), JournalError> {
         let mut recovery = Recovery::new(&self.instance);
         table::scan(&self.connection, &mut |stored| recovery.read(stored))?;
-        Ok(recovery.finish(now))
+        let (mut recovered, damage) = recovery.finish(now);
+        recovered.last_sequence = recovered.last_sequence.max(self.sequence_floor);
+        Ok((recovered, damage))
+    }
+
+    /// After a restart of the machine the last records, and with them ids that were sent, may be
+    /// gone. An id that is used twice would find the older order when it is looked up.
+    fn skip_lost_ids(&mut self, boot: &str, durability: Durability) -> Result<(), JournalError> {
+        let known = table::meta(&self.connection, "boot").unwrap_or(None);
+        if known.as_deref() == Some(boot) {
+            return Ok(());
+        }
+        if known.is_some() {
+            let last = self.recover(Timestamp::ZERO)?.last_sequence;
+            self.sequence_floor = last.saturating_add(SEQUENCE_GAP);
+        }
+        let floor = self.sequence_floor.to_string();
+        let values = [("boot", boot), ("sequence_floor", &floor)];
+        // A disk that refuses now is told with the first record; the floor holds for this run.
+        let _kept = table::set_meta(&self.connection, values, durability);
+        Ok(())
     }
 
     fn over(connection: Connection, path: &Path) -> Result<Self, JournalError> {
-        let meta = |key: &str| {
-            connection
-                .query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| {
-                    row.get::<_, String>(0)
-                })
-                .map_err(|error| unusable(path, &error))
-        };
+        let meta =
+            |key: &str| table::meta(&connection, key).map_err(|error| unusable(path, &error));
         let found: i64 = meta("schema")?
-            .parse()
-            .map_err(|_| unusable(path, &"its schema version is not a number"))?;
+            .and_then(|text| text.parse().ok())
+            .ok_or_else(|| unusable(path, &"its schema version is not there"))?;
         if found > SCHEMA {
             return Err(JournalError::NewerSchema {
                 path: path.to_owned(),
                 found,
             });
         }
-        let instance = meta("instance")?;
-        if !table::is_instance(&instance) {
-            return Err(unusable(path, &"its instance word is damaged"));
-        }
+        let instance = meta("instance")?
+            .filter(|word| table::is_instance(word))
+            .ok_or_else(|| unusable(path, &"its instance word is damaged"))?;
+        let sequence_floor = meta("sequence_floor")?
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(0);
         let next_id = next_id(&connection).map_err(|error| unusable(path, &error))?;
         Ok(Self {
             connection,
             instance,
             next_id,
+            sequence_floor,
             backlog: VecDeque::new(),
             lost: 0,
             degraded: false,
@@ -311,6 +341,12 @@ impl Journal {
         }
         Ok(())
     }
+}
+
+/// Changes with each start of the machine; `None` where the system does not tell.
+fn boot_id() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(text.trim().to_owned())
 }
 
 impl Drop for Journal {
@@ -464,6 +500,35 @@ mod tests {
             two.append(at(n), &note("two")).expect("written");
         }
         assert_eq!(texts(&one).len(), 6);
+    }
+
+    #[test]
+    fn after_a_restart_of_the_machine_ids_that_may_be_lost_are_left_out() {
+        let mut journal = Journal::in_memory().expect("journal");
+        let mut last = |boot: &str| {
+            journal
+                .skip_lost_ids(boot, Durability::Normal)
+                .expect("skipped");
+            journal.recover(at(0)).expect("recovered").last_sequence
+        };
+        let seen = ["first", "first", "second", "second", "third"].map(&mut last);
+        assert_eq!(seen, [0, 0, 1, 1, 2].map(|starts| starts * SEQUENCE_GAP));
+        let kept = table::meta(&journal.connection, "sequence_floor").expect("read");
+        assert_eq!(kept, Some((2 * SEQUENCE_GAP).to_string()));
+    }
+
+    #[test]
+    fn durability_decides_whether_the_disk_is_waited_for() {
+        let dir = tempfile::tempdir().expect("dir");
+        // SQLite's numbers for NORMAL and FULL.
+        for (durability, expected) in [(Durability::Normal, 1), (Durability::Full, 2)] {
+            let journal = Journal::open_with(dir.path(), durability).expect("journal");
+            let found: i64 = journal
+                .connection
+                .query_row("PRAGMA synchronous", [], |row| row.get(0))
+                .expect("pragma");
+            assert_eq!(found, expected, "{durability:?}");
+        }
     }
 
     #[test]

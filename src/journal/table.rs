@@ -105,11 +105,39 @@ pub(super) fn set_up(connection: &Connection, durability: Durability) -> rusqlit
     connection.pragma_update(None, "cell_size_check", true)?;
     // The answer is the mode in force, a row that `pragma_update` would refuse.
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    synchronise(connection, durability)
+}
+
+fn synchronise(connection: &Connection, durability: Durability) -> rusqlite::Result<()> {
     let synchronous = match durability {
         Durability::Normal => "NORMAL",
         Durability::Full => "FULL",
     };
     connection.pragma_update(None, "synchronous", synchronous)
+}
+
+/// A value beside the records, if there is one.
+pub(super) fn meta(connection: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
+    connection
+        .query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| {
+            row.get(0)
+        })
+        .optional()
+}
+
+/// Sets values beside the records and waits for the disk.
+pub(super) fn set_meta(
+    connection: &Connection,
+    values: [(&str, &str); 2],
+    durability: Durability,
+) -> rusqlite::Result<()> {
+    synchronise(connection, Durability::Full)?;
+    let transaction = connection.unchecked_transaction()?;
+    for (key, value) in values {
+        transaction.execute("INSERT OR REPLACE INTO meta VALUES (?1, ?2)", [key, value])?;
+    }
+    transaction.commit()?;
+    synchronise(connection, durability)
 }
 
 /// From the randomness that the standard library seeds its maps with, the time and the process id.
