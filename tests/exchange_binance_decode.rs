@@ -1,5 +1,13 @@
 //! Frames as documented, frames that must be refused, and frames nobody ever wrote.
 
+// Helpers of tests may panic: that is how a test fails. Clippy's switch for tests does not reach them.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm
+)]
+
 use plimsoll::domain::{PositionSide, Side, Symbol};
 use plimsoll::exchange::ExchangeError;
 use plimsoll::exchange::binance::{Decoder, Names, Taken, decode_file};

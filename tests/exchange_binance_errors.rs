@@ -1,5 +1,13 @@
 //! Every code of the venue's error page has a reaction, and every kind of answer a verdict.
 
+// Helpers of tests may panic: that is how a test fails. Clippy's switch for tests does not reach them.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm
+)]
+
 use plimsoll::exchange::binance::errors::{PLAYBOOK, Play, Verdict, judge, play, playbook};
 use plimsoll::guard::intent::Reaction::{
     self, BoundPrice, NoBalance, Powerless, RefreshFilters, Resync, RetryLater,
