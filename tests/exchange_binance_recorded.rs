@@ -1,5 +1,14 @@
 //! Real answers and frames of the venue, compared with what a correct decoder finds in them.
 
+// Helpers of tests may panic: that is how a test fails. Clippy's switch for tests does not reach them.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::print_stdout
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 

@@ -39,8 +39,7 @@ pub enum Method {
     Put,
 }
 
-/// A complete answer of any status.
-#[derive(Debug, Clone)]
+/// A complete answer of any status. Its body may hold a key, so nothing shows it.
 pub struct Response {
     pub status: u16,
     pub body: String,
@@ -81,6 +80,8 @@ impl Http {
         let mut builder = reqwest::Client::builder()
             .use_rustls_tls()
             .redirect(reqwest::redirect::Policy::none())
+            // A request leaves once. Whoever may repeat it knows what it does; the client does not.
+            .retry(reqwest::retry::never())
             .tcp_nodelay(true)
             .tcp_keepalive(TCP_KEEPALIVE)
             .pool_idle_timeout(IDLE_KEEP)
@@ -209,7 +210,7 @@ mod tests {
         drop(listener);
         let error = client(1_000).execute(Method::Post, &address, None).await;
         let Err(HttpError::NotSent { message }) = error else {
-            panic!("{error:?}");
+            panic!("not told as unsent");
         };
         assert!(!message.contains("s3cret"), "{message}");
     }
@@ -219,7 +220,7 @@ mod tests {
         let (_listener, address) = listener().await;
         let error = client(100).execute(Method::Post, &address, None).await;
         let Err(HttpError::Unanswered { message }) = error else {
-            panic!("{error:?}");
+            panic!("not told as unanswered");
         };
         assert!(message.contains("timed out") && !message.contains("s3cret"));
     }
@@ -241,6 +242,34 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_request_on_a_warm_connection_that_breaks_is_not_sent_again() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let (listener, address) = listener().await;
+        let arrived = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+        let count = std::sync::Arc::clone(&arrived);
+        let server = tokio::spawn(async move {
+            loop {
+                let (mut peer, _) = listener.accept().await.unwrap();
+                let mut request = [0_u8; 1_024];
+                while peer.read(&mut request).await.unwrap_or(0) > 0 {
+                    if count.fetch_add(1, std::sync::atomic::Ordering::SeqCst) > 0 {
+                        break;
+                    }
+                    let whole = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+                    peer.write_all(whole).await.unwrap();
+                }
+            }
+        });
+        let client = client(1_000);
+        let warm = client.execute(Method::Get, &address, None).await;
+        assert_eq!(warm.expect("answered").body, "{}");
+        let error = client.execute(Method::Post, &address, None).await;
+        assert!(matches!(error, Err(HttpError::Unanswered { .. })));
+        assert_eq!(arrived.load(std::sync::atomic::Ordering::SeqCst), 2);
+        server.abort();
+    }
+
+    #[tokio::test]
     async fn a_certificate_that_is_none_is_surely_not_sent() {
         use tokio::io::AsyncWriteExt;
         let (listener, address) = listener().await;
@@ -250,7 +279,7 @@ mod tests {
         });
         let address = address.replace("http://", "https://");
         let error = client(1_000).execute(Method::Post, &address, None).await;
-        assert!(matches!(error, Err(HttpError::NotSent { .. })), "{error:?}");
+        assert!(matches!(error, Err(HttpError::NotSent { .. })));
         server.await.unwrap();
     }
 }

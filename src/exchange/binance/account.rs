@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::errors::Play;
 use super::map::{self, AccountSettings, Mapped, RiskRow, SymbolSettings};
+use super::market;
 use super::rest::{Call, Failure, Host, Rest};
 use super::sign::Query;
 use crate::domain::{
@@ -251,7 +252,7 @@ pub(super) async fn rules(rest: &Rest, symbols: &[Symbol]) -> Result<Vec<Event>,
     let answer = rest.plain(call, &Query::default(), false).await;
     let text = answer.map_err(|failure| failure.into_error(rest.host_name(Host::Futures)))?;
     let instruments =
-        map::instruments(&text, Some(&wanted)).map_err(|error| error.at(RULES_PATH))?;
+        market::instruments(&text, Some(&wanted)).map_err(|error| error.at(RULES_PATH))?;
     let listed: Vec<Symbol> = instruments.iter().map(|i| i.symbol.clone()).collect();
     let mut events = vec![Event::Instruments(instruments)];
     for symbol in &listed {
@@ -263,7 +264,7 @@ pub(super) async fn rules(rest: &Rest, symbols: &[Symbol]) -> Result<Vec<Event>,
             rest.signed(fees, query()),
             mark(rest, symbol),
         );
-        let tables = map::tiers(&tiers?).map_err(|error| error.at(TIERS_PATH))?;
+        let tables = market::tiers(&tiers?).map_err(|error| error.at(TIERS_PATH))?;
         let tables = tables.into_iter().filter(|(name, _)| name == symbol);
         events.extend(tables.map(|(symbol, table)| Event::Tiers { symbol, table }));
         events.extend(fee_event(rest, fee)?);
@@ -276,7 +277,7 @@ pub(super) async fn rules(rest: &Rest, symbols: &[Symbol]) -> Result<Vec<Event>,
 fn fee_event(rest: &Rest, answer: Result<String, Failure>) -> Result<Option<Event>, ExchangeError> {
     match answer {
         Ok(text) => {
-            let (symbol, rate) = map::taker_fee(&text).map_err(|error| error.at(FEES_PATH))?;
+            let (symbol, rate) = market::taker_fee(&text).map_err(|error| error.at(FEES_PATH))?;
             let symbol = Some(symbol);
             Ok(Some(Event::TakerFee { symbol, rate }))
         }
@@ -291,7 +292,7 @@ async fn mark(rest: &Rest, symbol: &Symbol) -> Result<Vec<Event>, ExchangeError>
     let call = Call::get(MARK_PATH, 1, Lane::Ordinary);
     match rest.plain(call, &query, false).await {
         Ok(text) => {
-            let marks = map::premium_marks(&text).unwrap_or_default();
+            let marks = market::premium_marks(&text).unwrap_or_default();
             let marks = marks.into_iter().filter(|mark| mark.symbol == *symbol);
             Ok(marks.map(Event::Mark).collect())
         }
@@ -308,7 +309,7 @@ pub(super) async fn depth(rest: &Rest, symbol: &Symbol) -> Result<Book, Exchange
     let call = Call::get(DEPTH_PATH, 5, Lane::Ordinary);
     let answer = rest.plain(call, &query, false).await;
     let text = answer.map_err(|failure| failure.into_error(rest.host_name(Host::Futures)))?;
-    map::depth(symbol, &text).map_err(|error| error.at(DEPTH_PATH))
+    market::depth(symbol, &text).map_err(|error| error.at(DEPTH_PATH))
 }
 
 /// A signed read.

@@ -4,19 +4,21 @@
 //! It must never panic, whatever the text, and never do I/O.
 //! Source: developers.binance.com, USDⓈ-M WebSocket and user data streams, read 2026-11.
 
+use std::collections::BTreeMap;
+
 use serde_json::value::RawValue;
 
 use super::map::{
     self, AccountSettings, Mapped, MarginRow, OrderState, RiskRow, Stage, SymbolSettings,
     Unreadable, number,
 };
+use super::market;
 use super::wire::{AccountFrame, DepthFrame, Head, MarkFrame, OrderFrame, OrderReport};
 use crate::domain::{Balance, Book, PositionSide, Quantity, Side, Symbol, Timestamp};
 use crate::exchange::{ExchangeError, KeyPermissions};
 use crate::guard::event::{
     AccountChange, Event, Mark, OrderOrigin, OrderStatus, OrderUpdate, PositionChange,
 };
-use std::collections::BTreeMap;
 
 /// Product number of COIN-margined contracts, which share some streams.
 const COIN_MARGINED: u8 = 2;
@@ -154,11 +156,15 @@ impl Decoder<'_> {
         if wire.st == Some(COIN_MARGINED) {
             return Ok(Taken::Ignored);
         }
-        let book = map::book(
+        let book = market::book(
             self.names.get(&wire.s),
             Timestamp::from_millis(wire.at),
-            wire.b.iter().map(|[price, size]| map::level(price, size)),
-            wire.a.iter().map(|[price, size]| map::level(price, size)),
+            wire.b
+                .iter()
+                .map(|[price, size]| market::level(price, size)),
+            wire.a
+                .iter()
+                .map(|[price, size]| market::level(price, size)),
         )?;
         out.push(Event::Book(book));
         Ok(Taken::Used)
@@ -311,23 +317,23 @@ fn rest_answer(endpoint: &str, text: &str) -> Mapped<Decoded> {
         Some("account") => Decoded::Balances(map::balances(text)?),
         Some("order" | "allOrders") => Decoded::Orders(map::orders(text)?),
         Some("positionMargin/history") => Decoded::MarginAdded(map::margin_added(text)?),
-        Some("depth") => Decoded::Book(map::depth(&Symbol::new(""), text)?),
+        Some("depth") => Decoded::Book(market::depth(&Symbol::new(""), text)?),
         Some("exchangeInfo") => {
-            Decoded::Events(vec![Event::Instruments(map::instruments(text, None)?)])
+            Decoded::Events(vec![Event::Instruments(market::instruments(text, None)?)])
         }
         Some("leverageBracket") => Decoded::Events(
-            map::tiers(text)?
+            market::tiers(text)?
                 .into_iter()
                 .map(|(symbol, table)| Event::Tiers { symbol, table })
                 .collect(),
         ),
         Some("commissionRate") => {
-            let (symbol, rate) = map::taker_fee(text)?;
+            let (symbol, rate) = market::taker_fee(text)?;
             let symbol = Some(symbol);
             Decoded::Events(vec![Event::TakerFee { symbol, rate }])
         }
         Some("premiumIndex") => {
-            let marks = map::premium_marks(text)?;
+            let marks = market::premium_marks(text)?;
             Decoded::Events(marks.into_iter().map(Event::Mark).collect())
         }
         Some(_) => Decoded::Unused,

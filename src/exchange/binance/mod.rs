@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `sign` | queries and signatures |
 //! | `errors` | codes and what to do about them |
-//! | `wire`, `map` | JSON structs, and what they become |
+//! | `wire`, `map`, `market` | JSON structs, and what they become |
 //! | `decode` | stream frames to events |
 //! | `rest` | budgets, clock offset, one request |
 //! | `account` | reading the account and the rules |
@@ -18,6 +18,7 @@ mod account;
 mod decode;
 pub mod errors;
 mod map;
+mod market;
 mod order;
 mod rest;
 mod sign;

@@ -335,7 +335,7 @@ impl Rest {
             Verdict::Accepted => Ok(answer.body),
             Verdict::Unclear { code, message } => {
                 let code = code.map_or(String::new(), |code| format!(" (code {code})"));
-                let message = format!("HTTP {}: {message}{code}", answer.status);
+                let message = format!("{message}{code}");
                 Err(Failure::Unclear { message })
             }
             Verdict::Banned { pause_ms, message } => {
