@@ -13,6 +13,7 @@ mod reader;
 mod schema;
 mod secrets;
 mod settings;
+mod venue;
 
 use std::path::{Path, PathBuf};
 
