@@ -149,14 +149,14 @@ impl<P: Port + 'static> Agent<P> {
         let offset_ms = first_contact(&port).await?;
         let (permissions, account) =
             futures_util::future::join(port.permissions(), port.account()).await;
-        let warnings = check_key(permissions?, allow_wallet_transfer)?;
+        let mut warnings = check_key(permissions?, allow_wallet_transfer)?;
         let account = account?;
         let symbols = symbols_of(&account);
         let rules = port.rules(&symbols).await?;
         policy.instance = journal.instance();
         let armed = policy.mode > Mode::Watch;
         let now = clock.now();
-        let recovered = journal.recover(now.plus_ms(offset_ms))?;
+        let (recovered, damage) = journal.recover_with_damage(now.plus_ms(offset_ms))?;
         let mut agent = Self {
             guard: Guard::new(policy, now.plus_ms(offset_ms)),
             port: Rc::new(port),
@@ -174,6 +174,7 @@ impl<P: Port + 'static> Agent<P> {
             reply: None,
             clock,
         };
+        warnings.extend(damage.iter().map(|damage| format!("journal: {damage}")));
         agent.record(&Entry::Started { version });
         agent.feed(Event::Recovered(Box::new(recovered)));
         for event in rules.into_iter().chain(account) {

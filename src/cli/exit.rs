@@ -110,6 +110,13 @@ impl UsageError {
         }
     }
 
+    pub(super) fn no_input(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            exit: Exit::NoInput,
+        }
+    }
+
     pub(super) fn config(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),

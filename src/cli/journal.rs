@@ -9,8 +9,9 @@ mod write;
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 
+use super::exit::UsageError;
 use crate::config::{Config, default_config_path, default_data_dir};
 use crate::domain::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Timestamp};
 use crate::journal::{Filter, Journal, JournalError};
@@ -55,18 +56,16 @@ fn run_at(args: &JournalArgs, out: &mut impl Write, now: Timestamp) -> anyhow::R
         .map(|text| parse_since(text, now))
         .transpose()?;
     let dir = data_dir(args)?;
-    let journal = Journal::open_read_only(&dir).map_err(|error| match error {
-        JournalError::Missing { path } => anyhow::anyhow!(
-            "there is no journal at {}; it begins with the first `plimsoll run`, or name its directory with --data-dir",
-            path.display()
-        ),
-        JournalError::NewerSchema { .. }
-        | JournalError::Exposed { .. }
-        | JournalError::Unusable { .. }
-        | JournalError::Degraded { .. }
-        | JournalError::Encode { .. }
-        | JournalError::Read { .. } => error.into(),
-    })?;
+    let journal = match Journal::open_read_only(&dir) {
+        Err(JournalError::Missing { path }) => {
+            return Err(UsageError::no_input(format!(
+                "there is no journal at {}; it begins with the first `plimsoll run`, or name its directory with --data-dir",
+                path.display()
+            ))
+            .into());
+        }
+        other => other?,
+    };
     let entries = journal.entries(&Filter::default())?;
     let empty = entries.is_empty();
     let mut lines = lines::lines(entries);
@@ -121,9 +120,10 @@ fn parse_since(text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
     }
     match parse_date(text) {
         Some(at) => Ok(at),
-        None => bail!(
+        None => Err(UsageError::new(format!(
             "--since {text:?} is neither a time span like 24h or 7d nor a UTC date like 2026-11-22"
-        ),
+        ))
+        .into()),
     }
 }
 

@@ -12,7 +12,7 @@ use super::terminal::{say, warn};
 use crate::agent::{self, Channels, Setup};
 use crate::config::Config;
 use crate::guard::action::Severity;
-use crate::journal::{Durability, InstanceLock, Journal};
+use crate::journal::{Durability, InstanceLock, Journal, JournalError};
 use crate::net::clock::Clock;
 use crate::telegram::{self, Notice, Request, render};
 
@@ -36,7 +36,7 @@ pub(super) async fn run(args: RunArgs) -> anyhow::Result<Exit> {
     let port = connect::port(&path, &config, &clock)?;
     let account = config.exchange.name.clone();
     let _lock = InstanceLock::acquire(&config.data_dir, &account)?;
-    let journal = Journal::open_with(&config.data_dir, durability(&config))?;
+    let journal = open_journal(&config, &clock)?;
     let (stop, stopped) = watch::channel(false);
     let (requests, receiver) = mpsc::channel(REQUESTS_MAX);
     let (notices, heard) = mpsc::channel(NOTICES_MAX);
@@ -81,6 +81,22 @@ pub(super) async fn run(args: RunArgs) -> anyhow::Result<Exit> {
     ended?;
     say("Stopped. Positions are not watched any more.");
     Ok(Exit::Success)
+}
+
+/// Guarding matters more than the record: a journal that cannot be read is set aside, loudly.
+fn open_journal(config: &Config, clock: &Clock) -> anyhow::Result<Journal> {
+    let open = || Journal::open_with(&config.data_dir, durability(config));
+    match open() {
+        Err(error @ JournalError::Unusable { .. }) => {
+            let aside = Journal::set_aside(&config.data_dir, clock.now())?;
+            warn(format!(
+                "plimsoll: ALARM: {error}. It was set aside as {}; a new journal is begun. What was under way before is unknown: check the account by hand.",
+                aside.display()
+            ));
+            Ok(open()?)
+        }
+        other => Ok(other?),
+    }
 }
 
 fn durability(config: &Config) -> Durability {
