@@ -38,7 +38,10 @@ pub(super) async fn run(args: CheckArgs) -> anyhow::Result<Exit> {
     }
     let view = status::read(&port, &config, &clock, offset).await?;
     let budgets = &config.policy.budgets;
-    say(format!("ok    mode {}", connect::mode_sentence(config.policy.mode)));
+    say(format!(
+        "ok    mode {}",
+        connect::mode_sentence(config.policy.mode)
+    ));
     say(format!(
         "ok    budgets: add at most {} per action and {} per position and day, keep {} free, trim at most {} % per action",
         explain::money(budgets.add_per_action),

@@ -1,1 +1,106 @@
+//! The commands: the only place that prints, and the only one that knows the agent.
 
+mod check;
+mod connect;
+mod demo;
+mod exit;
+mod journal;
+mod run;
+mod status;
+mod terminal;
+
+use clap::{Parser, Subcommand};
+
+pub use exit::Exit;
+use terminal::warn;
+
+/// Plimsoll guards leveraged positions against liquidation.
+#[derive(Debug, Parser)]
+#[command(name = "plimsoll", version, about, long_about = LONG_ABOUT, after_help = EXITS)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const LONG_ABOUT: &str = "Plimsoll watches your leveraged futures positions and, before the \
+liquidation price, adds margin or trims the position, whichever is the cheaper rescue. It runs on \
+your own machine, takes its settings from one TOML file, and sends nothing in `watch` mode, which is \
+the default. Start with `plimsoll demo`: it needs no key and no network.";
+
+const EXITS: &str = "Exit codes:
+   0  success; in `demo`: the guarded position survived
+   2  wrong command line
+   3  `demo`: the guarded position was liquidated
+  65  input that cannot be read (a broken tape)
+  66  input that is not there (a missing tape or file)
+  69  the exchange cannot be reached or refuses
+  70  a fault of Plimsoll itself
+  73  the data directory or journal cannot be used
+  77  the API key is refused or may do too much
+  78  the configuration is wrong";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Play a crash against the real agent on a simulated exchange; no key, no network.
+    Demo(demo::DemoArgs),
+    /// Guard a live account until stopped.
+    Run(run::RunArgs),
+    /// Check configuration, connection and key; say what would be guarded. Never acts.
+    Check(check::CheckArgs),
+    /// Show accounts and positions once.
+    Status(status::StatusArgs),
+    /// Show what was done and why.
+    Journal(journal::JournalArgs),
+}
+
+/// Parses the command line, runs the command, and says in one sentence what went wrong.
+#[must_use]
+pub fn main() -> Exit {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are "errors" too, for standard output and success.
+            drop(error.print());
+            return if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Success
+            };
+        }
+    };
+    let worked = std::panic::catch_unwind(|| dispatch(cli.command));
+    match worked {
+        Ok(Ok(exit)) => exit,
+        Ok(Err(error)) => {
+            warn(format!("plimsoll: {error:#}"));
+            Exit::of(&error)
+        }
+        Err(_) => {
+            warn("plimsoll: stopped by a fault of its own; please report the lines above");
+            Exit::Fault
+        }
+    }
+}
+
+fn dispatch(command: Command) -> anyhow::Result<Exit> {
+    match command {
+        Command::Journal(args) => {
+            journal::run(&args, &mut std::io::stdout().lock())?;
+            Ok(Exit::Success)
+        }
+        Command::Demo(args) => block_on(demo::run(args)),
+        Command::Run(args) => block_on(run::run(args)),
+        Command::Check(args) => block_on(check::run(args)),
+        Command::Status(args) => block_on(status::run(args)),
+    }
+}
+
+/// One thread for everything.
+fn block_on(work: impl Future<Output = anyhow::Result<Exit>>) -> anyhow::Result<Exit> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let result = tokio::task::LocalSet::new().block_on(&runtime, work);
+    runtime.shutdown_background();
+    result
+}

@@ -129,7 +129,9 @@ fn chat(
     Ok(Some(tokio::task::spawn_local(async move {
         let shown = |line: String| say(line);
         if let Err(error) = telegram::run(settings, clock, heard, requests, shown).await {
-            warn(format!("plimsoll: Telegram is off: {error}. Guarding goes on."));
+            warn(format!(
+                "plimsoll: Telegram is off: {error}. Guarding goes on."
+            ));
         }
     })))
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::connect::{self, ConfigArg};
 use super::exit::Exit;
-use super::terminal::{say};
+use super::terminal::say;
 use crate::config::Config;
 use crate::domain::Symbol;
 use crate::exchange::Port;
