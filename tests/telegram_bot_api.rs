@@ -2,6 +2,7 @@
 //! nothing.
 #![allow(
     clippy::expect_used,
+    clippy::indexing_slicing,
     reason = "helpers of tests must stop a test at once"
 )]
 
