@@ -138,7 +138,7 @@ impl Api {
     /// The bot's own name, without the at sign.
     pub(super) async fn name(&self) -> Result<String, Failure> {
         let me = self.call.get_me().send().await;
-        me.map(|me| me.username().to_owned())
+        me.map(|me| me.user.username.unwrap_or_default())
             .map_err(|error| self.failure(&error))
     }
 

@@ -8,10 +8,12 @@
 mod api;
 mod authorise;
 mod command;
+mod listen;
 mod outbox;
 mod pair;
 pub mod render;
 mod session;
+mod speak;
 mod threads;
 
 use std::fmt;

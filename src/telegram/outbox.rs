@@ -19,7 +19,7 @@ const BACK_OFF_FIRST_MS: i64 = SECOND_MS;
 /// Longest pause between tries.
 const BACK_OFF_MAX_MS: i64 = 30 * SECOND_MS;
 /// Longest pause that Telegram may impose on us before we try anyway.
-const THROTTLE_MAX_MS: i64 = 15 * MINUTE_MS;
+pub(super) const THROTTLE_MAX_MS: i64 = 15 * MINUTE_MS;
 /// An answer to a button is worthless after this.
 const PRESS_AGE_MAX_MS: i64 = 30 * SECOND_MS;
 /// An answer to a command misleads after this.
@@ -72,8 +72,10 @@ pub(super) struct Outbox {
     dropped: u64,
     /// Monotonic instant at which the burst is full again; each message moves it by [`PACE_MS`].
     full_at_ms: i64,
-    /// Nothing goes out before this.
+    /// Telegram asked for a pause until then.
     held_until_ms: i64,
+    /// Next try after a failure.
+    retry_at_ms: i64,
     failures: u32,
     hurried: bool,
 }
@@ -86,18 +88,21 @@ impl Outbox {
             dropped: 0,
             full_at_ms: now_ms,
             held_until_ms: now_ms,
+            retry_at_ms: now_ms,
             failures: 0,
             hurried: false,
         }
     }
 
-    /// Queues a parcel. A thread that waits already only becomes more urgent.
-    pub(super) fn push(&mut self, lane: Lane, parcel: Parcel, now_ms: i64) {
+    /// Queues a parcel; a thread that waits already only becomes more urgent. Returns the parcel
+    /// that had to give way.
+    #[must_use]
+    pub(super) fn push(&mut self, lane: Lane, parcel: Parcel, now_ms: i64) -> Option<Parcel> {
         if matches!(parcel, Parcel::Thread(_))
             && let Some(waiting) = self.items.iter_mut().find(|item| item.parcel == parcel)
         {
             waiting.lane = waiting.lane.min(lane);
-            return;
+            return None;
         }
         let place = self.next_place;
         self.next_place = self.next_place.saturating_add(1);
@@ -106,11 +111,12 @@ impl Outbox {
             parcel,
             place,
             since_ms: now_ms,
-        });
+        })
     }
 
-    /// Puts back what could not be sent, at its old place.
-    pub(super) fn put_back(&mut self, item: Item) {
+    /// Puts back what could not be sent, at its old place. Returns the parcel that had to give way.
+    #[must_use]
+    pub(super) fn put_back(&mut self, item: Item) -> Option<Parcel> {
         let again = matches!(item.parcel, Parcel::Thread(_));
         if again
             && let Some(waiting) = self
@@ -120,9 +126,9 @@ impl Outbox {
         {
             waiting.lane = waiting.lane.min(item.lane);
             waiting.place = waiting.place.min(item.place);
-            return;
+            return None;
         }
-        self.insert(item);
+        self.insert(item)
     }
 
     /// The next parcel, if one may go out now.
@@ -151,7 +157,10 @@ impl Outbox {
         if self.items.is_empty() {
             return None;
         }
-        let held = self.held_until_ms.saturating_sub(now_ms);
+        let held = self
+            .held_until_ms
+            .max(self.retry_at_ms)
+            .saturating_sub(now_ms);
         let paced = if self.items.iter().any(Item::is_press) {
             0
         } else {
@@ -163,6 +172,12 @@ impl Outbox {
     /// Something arrived: the way is open.
     pub(super) fn went_through(&mut self) {
         self.failures = 0;
+    }
+
+    /// Telegram answers again elsewhere: try at once.
+    pub(super) fn reached(&mut self, now_ms: i64) {
+        self.failures = 0;
+        self.retry_at_ms = now_ms;
     }
 
     /// How many parcels were dropped since the last call; zero while there is no room to tell.
@@ -183,7 +198,7 @@ impl Outbox {
     pub(super) fn stumbled(&mut self, now_ms: i64) -> u32 {
         let wait_ms = back_off_ms(self.failures);
         self.failures = self.failures.saturating_add(1);
-        self.held_until_ms = self.held_until_ms.max(now_ms.saturating_add(wait_ms));
+        self.retry_at_ms = now_ms.saturating_add(wait_ms);
         self.failures
     }
 
@@ -205,19 +220,19 @@ impl Outbox {
         self.hurried = true;
     }
 
-    fn insert(&mut self, item: Item) {
+    fn insert(&mut self, item: Item) -> Option<Parcel> {
         self.items.push(item);
-        while self.items.len() > OUTBOX_MAX {
-            let least = self
-                .items
-                .iter()
-                .enumerate()
-                .max_by_key(|(_, item)| (item.lane, std::cmp::Reverse(item.place)))
-                .map(|(at, _)| at);
-            let Some(least) = least else { return };
-            self.items.swap_remove(least);
-            self.dropped = self.dropped.saturating_add(1);
+        if self.items.len() <= OUTBOX_MAX {
+            return None;
         }
+        let least = self
+            .items
+            .iter()
+            .enumerate()
+            .max_by_key(|(_, item)| (item.lane, std::cmp::Reverse(item.place)))
+            .map(|(at, _)| at)?;
+        self.dropped = self.dropped.saturating_add(1);
+        Some(self.items.swap_remove(least).parcel)
     }
 
     fn forget_worthless(&mut self, now_ms: i64) {
@@ -269,6 +284,10 @@ mod tests {
         }
     }
 
+    fn push(outbox: &mut Outbox, lane: Lane, parcel: Parcel) -> Option<Parcel> {
+        outbox.push(lane, parcel, 0)
+    }
+
     /// Takes everything, moving time as needed.
     fn drain(outbox: &mut Outbox, mut now_ms: i64) -> Vec<(String, i64)> {
         let mut out = Vec::new();
@@ -284,12 +303,12 @@ mod tests {
     #[test]
     fn urgent_parcels_overtake_and_equals_keep_their_order() {
         let mut outbox = Outbox::new(0);
-        outbox.push(Lane::Info, text("info 1"), 0);
-        outbox.push(Lane::Info, text("info 2"), 0);
-        outbox.push(Lane::Warning, text("warning"), 0);
-        outbox.push(Lane::Answer, text("answer"), 0);
-        outbox.push(Lane::Urgent, text("alarm 1"), 0);
-        outbox.push(Lane::Urgent, text("alarm 2"), 0);
+        assert_eq!(push(&mut outbox, Lane::Info, text("info 1")), None);
+        assert_eq!(push(&mut outbox, Lane::Info, text("info 2")), None);
+        assert_eq!(push(&mut outbox, Lane::Warning, text("warning")), None);
+        assert_eq!(push(&mut outbox, Lane::Answer, text("answer")), None);
+        assert_eq!(push(&mut outbox, Lane::Urgent, text("alarm 1")), None);
+        assert_eq!(push(&mut outbox, Lane::Urgent, text("alarm 2")), None);
         let names: Vec<String> = drain(&mut outbox, 0).into_iter().map(|(n, _)| n).collect();
         let wanted = [
             "alarm 1", "alarm 2", "answer", "warning", "info 1", "info 2",
@@ -301,7 +320,7 @@ mod tests {
     fn after_a_short_burst_one_message_goes_out_per_second() {
         let mut outbox = Outbox::new(0);
         for n in 0..6 {
-            outbox.push(Lane::Info, text(&n.to_string()), 0);
+            assert_eq!(push(&mut outbox, Lane::Info, text(&n.to_string())), None);
         }
         let times: Vec<i64> = drain(&mut outbox, 0)
             .into_iter()
@@ -314,7 +333,7 @@ mod tests {
     fn answers_to_buttons_do_not_wait_for_the_pace() {
         let mut outbox = Outbox::new(0);
         for n in 0..4 {
-            outbox.push(Lane::Urgent, text(&n.to_string()), 0);
+            assert_eq!(push(&mut outbox, Lane::Urgent, text(&n.to_string())), None);
             if n < 3 {
                 assert!(outbox.take(0).is_some());
             }
@@ -324,16 +343,18 @@ mod tests {
             query: "q".into(),
             text: "done".into(),
         };
-        outbox.push(Lane::Urgent, press, 0);
+        assert_eq!(push(&mut outbox, Lane::Urgent, press), None);
         assert!(outbox.ready_in(0) == Some(0));
     }
 
     #[test]
     fn the_queue_never_passes_its_bound_and_drops_the_oldest_of_the_least_urgent() {
         let mut outbox = Outbox::new(0);
-        outbox.push(Lane::Urgent, text("alarm"), 0);
+        assert_eq!(push(&mut outbox, Lane::Urgent, text("alarm")), None);
         for n in 0..OUTBOX_MAX + 9 {
-            outbox.push(Lane::Info, text(&format!("info {n}")), 0);
+            let gone = push(&mut outbox, Lane::Info, text(&format!("info {n}")));
+            let oldest = n.checked_sub(OUTBOX_MAX - 1);
+            assert_eq!(gone, oldest.map(|n| text(&format!("info {n}"))));
             assert!(outbox.items.len() <= OUTBOX_MAX);
         }
         assert_eq!(outbox.take_dropped(), 0, "no room yet to tell it");
@@ -348,14 +369,14 @@ mod tests {
     #[test]
     fn a_thread_waits_once_and_takes_the_higher_urgency() {
         let mut outbox = Outbox::new(0);
-        outbox.push(Lane::Warning, text("warning"), 0);
-        outbox.push(Lane::Info, level("USDT"), 0);
-        outbox.push(Lane::Urgent, level("USDT"), 0);
-        outbox.push(Lane::Info, level("USDT"), 0);
+        assert_eq!(push(&mut outbox, Lane::Warning, text("warning")), None);
+        assert_eq!(push(&mut outbox, Lane::Info, level("USDT")), None);
+        assert_eq!(push(&mut outbox, Lane::Urgent, level("USDT")), None);
+        assert_eq!(push(&mut outbox, Lane::Info, level("USDT")), None);
         let first = outbox.take(0).expect("thread");
         assert_eq!(first.lane, Lane::Urgent);
-        outbox.push(Lane::Info, level("USDT"), 0);
-        outbox.put_back(first);
+        assert_eq!(push(&mut outbox, Lane::Info, level("USDT")), None);
+        assert_eq!(outbox.put_back(first), None);
         assert_eq!(outbox.items.len(), 2);
         assert_eq!(outbox.take(0).expect("thread").lane, Lane::Urgent);
     }
@@ -363,7 +384,7 @@ mod tests {
     #[test]
     fn failures_back_off_and_a_pause_asked_for_is_kept() {
         let mut outbox = Outbox::new(0);
-        outbox.push(Lane::Urgent, text("alarm"), 0);
+        assert_eq!(push(&mut outbox, Lane::Urgent, text("alarm")), None);
         let mut waits = Vec::new();
         for _ in 0..7 {
             outbox.stumbled(0);
@@ -380,13 +401,13 @@ mod tests {
     #[test]
     fn stale_answers_are_dropped_and_alarms_are_not() {
         let mut outbox = Outbox::new(0);
-        outbox.push(Lane::Answer, text("status"), 0);
-        outbox.push(Lane::Urgent, text("alarm"), 0);
+        assert_eq!(push(&mut outbox, Lane::Answer, text("status")), None);
+        assert_eq!(push(&mut outbox, Lane::Urgent, text("alarm")), None);
         let press = Parcel::Press {
             query: "q".into(),
             text: "done".into(),
         };
-        outbox.push(Lane::Urgent, press, 0);
+        assert_eq!(push(&mut outbox, Lane::Urgent, press), None);
         let names: Vec<String> = drain(&mut outbox, 3_600_000)
             .into_iter()
             .map(|(n, _)| n)

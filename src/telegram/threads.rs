@@ -7,15 +7,16 @@
 use std::collections::BTreeMap;
 
 use super::command::Choice;
-use super::outbox::Lane;
+use super::outbox::{Lane, OUTBOX_MAX};
 use super::render;
 use crate::domain::{MINUTE_MS, Timestamp};
 use crate::guard::action::{Report, ReportKind, Severity};
 use crate::guard::event::Question;
 use crate::guard::intent::{IntentId, Scope};
 
-/// Most threads remembered; the longest untouched one without an open question goes first.
-const THREADS_MAX: usize = 64;
+/// Most threads remembered, more than can wait in the outbox. The longest untouched one goes first
+/// that neither asks anything nor has anything loud to say still.
+const THREADS_MAX: usize = 2 * OUTBOX_MAX;
 /// Most lines of one message.
 const LINES_MAX: usize = 12;
 /// Most UTF-16 units of one line.
@@ -332,6 +333,13 @@ impl Threads {
         }
     }
 
+    /// The outbox gave this thread up; a report of its own is forgotten, a state waits for the next.
+    pub(super) fn given_up(&mut self, key: &ThreadKey) {
+        if matches!(key, ThreadKey::Single(_)) {
+            self.map.remove(key);
+        }
+    }
+
     fn key_of(&mut self, report: &Report) -> ThreadKey {
         let scope = report.scope.clone();
         match (report.kind, &report.intent, scope) {
@@ -366,7 +374,7 @@ impl Threads {
             let oldest = self
                 .map
                 .iter()
-                .min_by_key(|(_, thread)| (thread.is_open(), thread.touched_at))
+                .min_by_key(|(_, thread)| (thread.asks(), thread.unsaid(), thread.touched_at))
                 .map(|(key, _)| key.clone());
             if let Some(oldest) = oldest {
                 self.map.remove(&oldest);
@@ -454,10 +462,15 @@ impl Thread {
         }
     }
 
-    fn is_open(&self) -> bool {
-        let asks = self.question.as_ref();
-        let standing = asks.is_some_and(|asked| asked.state != AskedState::Closed);
-        standing || self.lines.iter().any(|line| !line.delivered)
+    fn asks(&self) -> bool {
+        let asked = self.question.as_ref();
+        asked.is_some_and(|asked| asked.state != AskedState::Closed)
+    }
+
+    /// The loudest line that is not in the chat yet.
+    fn unsaid(&self) -> Option<Severity> {
+        let waiting = self.lines.iter().filter(|line| !line.delivered);
+        waiting.map(|line| line.severity).max()
     }
 
     fn buttons(&self) -> Option<IntentId> {
