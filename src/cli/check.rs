@@ -70,9 +70,9 @@ pub(super) async fn run(args: CheckArgs) -> anyhow::Result<Exit> {
         say(format!("warn  {reason}"));
     }
     match config.telegram.enabled {
-        true => say(format!(
-            "ok    Telegram is configured; `plimsoll run` shows the pairing code if none is paired"
-        )),
+        true => say(
+            "ok    Telegram is configured; `plimsoll run` shows the pairing code if none is paired",
+        ),
         false => say("warn  Telegram is off: messages appear only where `plimsoll run` runs"),
     }
     say("Nothing was sent to the exchange but questions.");

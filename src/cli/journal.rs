@@ -19,7 +19,7 @@ use crate::net::clock::Clock;
 
 /// Shows what was done and why.
 #[derive(Debug, Clone, Default, clap::Args)]
-pub struct JournalArgs {
+pub(super) struct JournalArgs {
     /// Configuration file that names the data directory
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -45,7 +45,7 @@ pub struct JournalArgs {
 /// # Errors
 /// When there is no journal (the message says where it was looked for), when it cannot be read, when
 /// an argument or the configuration is wrong, or when `out` fails.
-pub fn run(args: &JournalArgs, out: &mut impl Write) -> anyhow::Result<()> {
+pub(super) fn run(args: &JournalArgs, out: &mut impl Write) -> anyhow::Result<()> {
     run_at(args, out, Clock::wall().now())
 }
 

@@ -32,6 +32,7 @@ fn intent(id: &str, plan: u64, kind: IntentKind) -> Intent {
         position_mode: PositionMode::OneWay,
         margin_asset: "USDT".to_owned(),
         kind,
+        recycled: false,
         before: Before {
             quantity: "0.3".parse::<Quantity>().expect("quantity"),
             isolated_wallet: money("120"),
