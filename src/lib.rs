@@ -11,6 +11,7 @@
 //!
 //! Who may import whom is written in `docs/architecture.md` and held by `tests/tidy.rs`.
 
+pub mod cli;
 pub mod domain;
 pub mod exchange;
 pub mod guard;
