@@ -1,4 +1,9 @@
 //! The Binance USDⓈ-M face over real sockets: what a client sees of it.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail by panicking, as tests do"
+)]
 
 use std::time::Duration;
 

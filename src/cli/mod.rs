@@ -3,6 +3,7 @@
 mod check;
 mod connect;
 mod demo;
+mod exchange;
 mod exit;
 mod journal;
 mod run;
@@ -49,6 +50,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Show accounts and positions once.
     Status(status::StatusArgs),
+    /// Run the simulated exchange alone, on this machine.
+    Exchange(exchange::ExchangeArgs),
     /// Show what was done and why.
     Journal(journal::JournalArgs),
 }
@@ -92,6 +95,10 @@ fn dispatch(command: Command) -> anyhow::Result<Exit> {
         Command::Run(args) => block_on(run::run(args)),
         Command::Check(args) => block_on(check::run(args)),
         Command::Status(args) => block_on(status::run(args)),
+        Command::Exchange(args) => block_on(async {
+            exchange::run(args).await?;
+            Ok(Exit::Success)
+        }),
     }
 }
 
