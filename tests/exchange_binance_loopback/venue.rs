@@ -298,6 +298,7 @@ pub(crate) fn reduce(sequence: u64, quantity: &str, bound: Option<&str>) -> Inte
             bound: bound.map(|price| price.parse::<Price>().expect("price")),
             recycle: false,
         },
+        recycled: false,
         before: Before {
             quantity: "0.5".parse::<Quantity>().expect("quantity"),
             isolated_wallet: Money::ZERO,
