@@ -265,6 +265,7 @@ pub(crate) fn intent(symbol: &str, sequence: u64) -> Intent {
         margin_mode: MarginMode::Isolated,
         position_mode: PositionMode::OneWay,
         margin_asset: "USDT".into(),
+        recycled: false,
         kind: IntentKind::AddMargin {
             amount: "500".parse().expect("money"),
         },
