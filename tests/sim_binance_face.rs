@@ -648,3 +648,36 @@ async fn a_long_tape_is_played_quickly() {
     assert_eq!(face.frames_sent(), 2 * 17_280);
     println!("17,280 steps with two frames each: {:?}", started.elapsed());
 }
+
+#[tokio::test]
+async fn a_resting_stop_is_placed_triggered_and_told() {
+    let (face, id) = face(&[dec!(100000), dec!(97000)]);
+    open_long(&face, id);
+    let mut client = Client::new(&face);
+    let mut user = user_stream(&face, &client).await;
+    let path = "/fapi/v1/algoOrder";
+    let query = "algoType=CONDITIONAL&symbol=BTCUSDT&side=SELL&type=STOP_MARKET&triggerPrice=98000\
+                 &closePosition=true&workingType=MARK_PRICE&clientAlgoId=net-1";
+    let (status, placed) = client.call("POST", path, query).await;
+    assert_eq!((status, placed["algoStatus"].as_str()), (200, Some("NEW")));
+    assert_eq!(frame(&mut user).await.expect("frame")["o"]["X"], "NEW");
+    let (_, open) = client.call("GET", "/fapi/v1/openAlgoOrders", "").await;
+    assert_eq!(open[0]["clientAlgoId"], "net-1");
+    face.advance_to(START.plus_ms(5_000));
+    client.now += 5_000;
+    let mut seen = Vec::new();
+    while let Some(told) = frame(&mut user).await {
+        seen.push(match told["e"].as_str() {
+            Some("ALGO_UPDATE") => told["o"]["X"].as_str().unwrap_or_default().to_owned(),
+            Some(other) => other.to_owned(),
+            None => String::new(),
+        });
+    }
+    seen.dedup();
+    let order = "ORDER_TRADE_UPDATE";
+    assert_eq!(seen, ["TRIGGERED", order, "ACCOUNT_UPDATE", "FINISHED"]);
+    assert_eq!(
+        client.code("DELETE", path, "clientAlgoId=net-1").await,
+        -2011
+    );
+}

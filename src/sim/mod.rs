@@ -14,11 +14,13 @@
 //! | `matching` | orders: filters, reduce-only, margin check, walking the book |
 //! | `settle` | what a fill does to wallets and positions |
 //! | `settings` | leverage, margin type, position mode, margin moves, transfers |
+//! | `algo` | resting stops |
 //! | `liquidation` | health and liquidation price |
 //! | [`tape`] [`scenario`] [`market`] | price history, made-up histories, contract rules |
 //! | [`face`] | HTTP and WebSocket servers |
 
 mod account;
+mod algo;
 mod board;
 pub mod face;
 mod liquidation;
@@ -39,6 +41,7 @@ pub use account::{
     AccountId, AccountSummary, Income, IncomeKind, KeyScopes, MarginChange, PositionView,
     SymbolConfig, Transfer, TransferKind, WalletView,
 };
+pub use algo::{AlgoKind, AlgoOrder, AlgoRequest, AlgoStatus, WorkingPrice};
 pub use model::{AccountReason, Exchange, ExchangeSpec, Notice, PrivateNotice, ReleaseModel};
 pub use order::{
     Execution, Order, OrderKind, OrderRequest, OrderSide, OrderStatus, TimeInForce, Trade,

@@ -9,6 +9,7 @@ use super::account::{
     Account, AccountId, AccountSummary, Income, IncomeKind, KeyScopes, MarginChange, PositionView,
     SymbolConfig, Transfer, WalletView, remember,
 };
+use super::algo::AlgoOrder;
 use super::board::{Board, Boards, mix};
 use super::matching::max_notional;
 use super::order::{Execution, Order, OrderRequest, OrderSide, Trade};
@@ -106,6 +107,7 @@ pub enum PrivateNotice {
         symbol: Symbol,
         leverage: u32,
     },
+    Algo(AlgoOrder),
 }
 
 /// Something the venue announces.

@@ -63,7 +63,11 @@ impl Exchange {
         if config.mode == mode {
             return Err(Refusal::SameMarginType);
         }
-        if found.open.values().any(|order| order.symbol == *symbol) {
+        let stops = found
+            .algos
+            .values()
+            .any(|order| order.request.symbol == *symbol);
+        if stops || found.open.values().any(|order| order.symbol == *symbol) {
             return Err(Refusal::MarginTypeOrders);
         }
         if found.has_position(symbol) {
@@ -83,7 +87,7 @@ impl Exchange {
         if found.hedge == hedge {
             return Err(Refusal::SamePositionMode);
         }
-        if !found.open.is_empty() {
+        if !found.open.is_empty() || !found.algos.is_empty() {
             return Err(Refusal::PositionModeOrders);
         }
         if found.slots.values().any(|slot| !slot.amount.is_zero()) {

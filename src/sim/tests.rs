@@ -336,6 +336,7 @@ fn a_mark_at_the_line_liquidates_an_isolated_position_and_nothing_else() {
                 }
                 PrivateNotice::Account { .. } => "account",
                 PrivateNotice::Leverage { .. } => "leverage",
+                PrivateNotice::Algo(_) => "algo",
             }),
         })
         .collect();
@@ -507,4 +508,70 @@ fn the_same_seed_and_calls_give_the_same_notices() {
     };
     assert_eq!(play(7), play(7));
     assert_ne!(play(7), play(8));
+}
+
+fn stop(trigger: Decimal) -> AlgoRequest {
+    AlgoRequest {
+        symbol: btc(),
+        side: OrderSide::Sell,
+        position_side: None,
+        kind: AlgoKind::StopMarket,
+        trigger: Price::of(trigger),
+        working: WorkingPrice::Mark,
+        quantity: None,
+        reduce_only: None,
+        client_id: Some("net".to_owned()),
+    }
+}
+
+#[test]
+fn a_close_position_stop_takes_the_position_out_before_the_line() {
+    let (mut exchange, id) = example(ReleaseModel::ProRata);
+    let order = exchange.place_algo(id, &stop(dec!(96500))).expect("rests");
+    let again = exchange.place_algo(id, &stop(dec!(96000)));
+    assert_eq!(again, Err(Refusal::DuplicateClientId));
+    exchange.force_mark(&btc(), Price::of(dec!(96500.1)));
+    assert_eq!(exchange.open_algos(id).len(), 1);
+    exchange.force_mark(&btc(), Price::of(dec!(96500)));
+    let done = exchange.find_algo(id, Some(order.id), None).expect("order");
+    assert_eq!(
+        (done.status, done.executed),
+        (AlgoStatus::Finished, q(dec!(0.5)))
+    );
+    assert!(exchange.positions(id).is_empty());
+    assert_eq!(
+        exchange.account_summary(id).expect("account").liquidated_at,
+        None
+    );
+}
+
+#[test]
+fn a_stop_that_would_trigger_at_once_or_has_nothing_to_close_does_nothing() {
+    let (mut exchange, id) = venue(&[dec!(100000)]);
+    let refused = exchange.place_algo(id, &stop(dec!(100000)));
+    assert_eq!(refused, Err(Refusal::WouldTrigger));
+    let order = exchange.place_algo(id, &stop(dec!(99000))).expect("rests");
+    assert_eq!(
+        exchange.set_hedge(id, true),
+        Err(Refusal::PositionModeOrders)
+    );
+    exchange.force_mark(&btc(), Price::of(dec!(98000)));
+    let done = exchange.find_algo(id, Some(order.id), None).expect("order");
+    assert_eq!((done.status, done.order_id), (AlgoStatus::Expired, None));
+}
+
+#[test]
+fn a_gap_past_stop_and_line_liquidates_and_cancels_the_stop() {
+    let (mut exchange, id) = example(ReleaseModel::ProRata);
+    let order = exchange.place_algo(id, &stop(dec!(96500))).expect("rests");
+    exchange.force_mark(&btc(), Price::of(dec!(95000)));
+    let done = exchange.find_algo(id, Some(order.id), None).expect("order");
+    assert_eq!(done.status, AlgoStatus::Canceled);
+    assert!(
+        exchange
+            .account_summary(id)
+            .expect("account")
+            .liquidated_at
+            .is_some()
+    );
 }

@@ -81,6 +81,10 @@ impl Exchange {
                 self.fill_resting(account);
             }
             self.sweep(account);
+            let stops = self.accounts.get(account.0);
+            if stops.is_some_and(|a| !a.algos.is_empty()) {
+                self.trigger_algos(account);
+            }
         }
     }
 
@@ -316,6 +320,7 @@ impl Exchange {
     fn liquidate(&mut self, account: AccountId, keys: &[PositionKey], mode: MarginMode) {
         let now = self.now;
         self.cancel_for_liquidation(account, keys, mode);
+        self.cancel_algos_for_liquidation(account, keys, mode);
         let mut clear = Money::ZERO;
         for key in keys {
             clear += self.take_over(account, key, mode);

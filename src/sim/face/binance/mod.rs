@@ -8,7 +8,7 @@
 //! | `auth` | API key, signature, time window |
 //! | `params` | query and body |
 //! | `errors` | the venue's codes |
-//! | `rest_public` `rest_account` `rest_trade` `rest_wallet` | endpoints |
+//! | `rest_public` `rest_account` `rest_trade` `rest_algo` `rest_wallet` | endpoints |
 //! | `streams` | WebSocket connections and their subscriptions |
 //! | `hub` | who gets which frame |
 //! | `frames` `wire` | JSON |
@@ -23,6 +23,7 @@ mod hub;
 mod limits;
 mod params;
 mod rest_account;
+mod rest_algo;
 mod rest_public;
 mod rest_trade;
 mod rest_wallet;

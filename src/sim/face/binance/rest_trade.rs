@@ -143,11 +143,7 @@ fn acknowledged(order: Order) -> Order {
 }
 
 fn read_order(params: &Params, symbol: &Symbol) -> Result<OrderRequest, ApiError> {
-    let side = match params.required("side")? {
-        "BUY" => OrderSide::Buy,
-        "SELL" => OrderSide::Sell,
-        _ => return Err(ApiError::new(400, -1117, "Invalid side.")),
-    };
+    let side = read_side(params)?;
     let kind = match params.required("type")? {
         "MARKET" => OrderKind::Market,
         "LIMIT" => OrderKind::Limit,
@@ -183,7 +179,15 @@ fn read_order(params: &Params, symbol: &Symbol) -> Result<OrderRequest, ApiError
     })
 }
 
-fn slot_of(params: &Params) -> Result<Option<PositionSide>, ApiError> {
+pub(super) fn read_side(params: &Params) -> Result<OrderSide, ApiError> {
+    match params.required("side")? {
+        "BUY" => Ok(OrderSide::Buy),
+        "SELL" => Ok(OrderSide::Sell),
+        _ => Err(ApiError::new(400, -1117, "Invalid side.")),
+    }
+}
+
+pub(super) fn slot_of(params: &Params) -> Result<Option<PositionSide>, ApiError> {
     match params.get("positionSide") {
         None => Ok(None),
         Some("BOTH") => Ok(Some(PositionSide::Both)),
