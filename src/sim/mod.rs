@@ -9,6 +9,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `model` | [`Exchange`]: accounts, notices, the surface callers use |
+//! | `views` | what callers may read of an account |
 //! | `tick` | time: tape steps, funding, resting orders, liquidation sweeps |
 //! | `board` | one market: its mark and its synthetic [`book`](Exchange::book) |
 //! | `matching` | orders: filters, reduce-only, margin check, walking the book |
@@ -34,6 +35,7 @@ mod settings;
 mod settle;
 pub mod tape;
 mod tick;
+mod views;
 
 use crate::domain::{Instrument, Price, Symbol, TierTable, Timestamp};
 

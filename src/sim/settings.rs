@@ -6,7 +6,7 @@ use super::account::{
 use super::matching::max_notional;
 use super::model::Exchange;
 use super::{AccountReason, PrivateNotice, Refusal};
-use crate::domain::{MarginMode, Money, PositionKey, Symbol};
+use crate::domain::{MarginMode, Money, PositionKey, PositionSide, Symbol};
 
 impl Exchange {
     /// Sets the initial leverage of a symbol; returns the highest position value it allows.
@@ -74,7 +74,26 @@ impl Exchange {
             return Err(Refusal::MarginTypePosition);
         }
         self.save_config(account, symbol, SymbolConfig { mode, ..config });
+        let keys: Vec<PositionKey> = self
+            .slots_of(account)
+            .iter()
+            .map(|slot| PositionKey {
+                symbol: symbol.clone(),
+                position_side: *slot,
+            })
+            .collect();
+        let reason = AccountReason::MarginTypeChange;
+        self.tell_account(account, reason, Money::ZERO, &keys);
         Ok(())
+    }
+
+    /// Slots of a symbol in the account's position mode.
+    fn slots_of(&self, account: AccountId) -> &'static [PositionSide] {
+        if self.is_hedge(account) {
+            &[PositionSide::Long, PositionSide::Short]
+        } else {
+            &[PositionSide::Both]
+        }
     }
 
     /// Switches between one-way and hedge mode.

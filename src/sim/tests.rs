@@ -340,7 +340,7 @@ fn a_mark_at_the_line_liquidates_an_isolated_position_and_nothing_else() {
             }),
         })
         .collect();
-    assert_eq!(kinds, ["call", "order", "account"]);
+    assert_eq!(kinds, ["call", "order", "account", "account"]);
 }
 
 #[test]
@@ -440,6 +440,34 @@ fn filters_refuse_with_their_own_reason() {
             limit: money(dec!(50))
         })
     );
+}
+
+#[test]
+fn a_market_order_is_refused_when_the_best_price_lies_beyond_the_bound() {
+    let mut market = btc_market();
+    market.instrument.market_take_bound = Some(Rate::of(dec!(0.00001)));
+    let mut exchange = Exchange::new(ExchangeSpec::new(
+        vec![(market, tape(&[dec!(100000)]))],
+        START,
+    ));
+    let id = exchange.add_account("key", "secret".into(), money(dec!(10000)));
+    let request = OrderRequest::market(&btc(), OrderSide::Buy, q(dec!(0.01)));
+    assert_eq!(exchange.place(id, &request), Err(Refusal::MarketBound));
+}
+
+#[test]
+fn income_rows_explain_every_change_of_the_wallets() {
+    let (mut exchange, id) = venue(&[dec!(100000), dec!(97000), dec!(93000)]);
+    let start = exchange.account_summary(id).expect("account").cross_wallet;
+    long(&mut exchange, id, MarginMode::Isolated);
+    exchange.advance_to(after(5_000));
+    let sell = OrderRequest::market(&btc(), OrderSide::Sell, q(dec!(0.2))).reducing();
+    exchange.place(id, &sell).expect("reduced");
+    exchange.advance_to(after(10_000));
+    let summary = exchange.account_summary(id).expect("account");
+    assert!(summary.liquidated_at.is_some());
+    let told: Money = exchange.income(id).iter().map(|row| row.amount).sum();
+    assert_eq!(summary.cross_wallet - start, told);
 }
 
 #[test]

@@ -340,6 +340,9 @@ impl Exchange {
         let kind = IncomeKind::InsuranceClear;
         self.book_income(account, kind, symbol.as_ref(), clear, None);
         self.tell_account(account, AccountReason::Order, Money::ZERO, keys);
+        if !clear.is_zero() {
+            self.tell_account(account, AccountReason::InsuranceClear, clear, &[]);
+        }
     }
 
     fn cancel_for_liquidation(

@@ -4,6 +4,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `server` | [`Face`]: sockets, time, shutdown |
+//! | `socket` | connections that can be broken on purpose |
 //! | `gate` | one request: faults, limits, checks, routing |
 //! | `auth` | API key, signature, time window |
 //! | `params` | query and body |
@@ -29,6 +30,7 @@ mod rest_trade;
 mod rest_wallet;
 mod routes;
 mod server;
+mod socket;
 mod streams;
 mod wire;
 

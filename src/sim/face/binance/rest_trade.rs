@@ -265,6 +265,22 @@ pub(super) fn all_orders(call: &mut Call<'_>) -> Result<Value, ApiError> {
         .collect())
 }
 
+/// Orders by which the venue closed positions itself.
+pub(super) fn force_orders(call: &mut Call<'_>) -> Result<Value, ApiError> {
+    let account = call.account()?;
+    let named = call.symbol_if_any()?;
+    let mut orders = call.state.exchange.done_orders(account);
+    orders.retain(|order| {
+        let forced = order.client_id.starts_with("autoclose-");
+        forced && named.as_ref().is_none_or(|named| *named == order.symbol)
+    });
+    let orders = span(call, orders, |order| order.created_at)?;
+    Ok(orders
+        .iter()
+        .map(|order| wire::order(order, call.digits(&order.symbol), true))
+        .collect())
+}
+
 pub(super) fn user_trades(call: &mut Call<'_>) -> Result<Value, ApiError> {
     let account = call.account()?;
     let symbol = call.symbol()?;

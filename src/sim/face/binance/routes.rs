@@ -109,6 +109,7 @@ fn trade(method: &str, path: &str) -> Option<Route> {
         ("GET", "/fapi/v1/openOrders") => read(one_or_forty, rest_trade::open_orders),
         ("GET", "/fapi/v1/allOrders") => read(five, rest_trade::all_orders),
         ("GET", "/fapi/v1/userTrades") => read(five, rest_trade::user_trades),
+        ("GET", "/fapi/v1/forceOrders") => read(twenty_or_fifty, rest_trade::force_orders),
         ("DELETE", "/fapi/v1/order") => act(rest_trade::cancel),
         ("DELETE", "/fapi/v1/allOpenOrders") => act(rest_trade::cancel_all),
         _ => None,
@@ -177,6 +178,10 @@ fn two_or_five(params: &Params) -> u32 {
 
 fn one_or_forty(params: &Params) -> u32 {
     if params.has("symbol") { 1 } else { 40 }
+}
+
+fn twenty_or_fifty(params: &Params) -> u32 {
+    if params.has("symbol") { 20 } else { 50 }
 }
 
 fn depth_weight(params: &Params) -> u32 {
