@@ -375,6 +375,10 @@ impl Exchange {
         let positions = keys
             .iter()
             .filter_map(|key| found.view(key, &self.boards))
+            // Funding of a cross position changes the balance only.
+            .filter(|view| {
+                reason != AccountReason::Funding || view.margin_mode == MarginMode::Isolated
+            })
             .collect();
         let symbol = match reason {
             AccountReason::Funding => keys.first().map(|key| key.symbol.clone()),

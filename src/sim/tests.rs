@@ -307,6 +307,29 @@ fn funding_is_taken_from_the_isolated_wallet_and_moves_the_line() {
 }
 
 #[test]
+fn funding_of_a_cross_position_is_told_as_a_change_of_the_balance_only() {
+    let (mut exchange, id) = venue(&[dec!(100000)]);
+    long(&mut exchange, id, MarginMode::Cross);
+    exchange.take_notices();
+    exchange.advance_to(exchange.next_funding());
+    let notices = exchange.take_notices();
+    let Some(Notice::Private { notice, .. }) = notices.back() else {
+        panic!("{notices:?}");
+    };
+    let PrivateNotice::Account {
+        reason,
+        positions,
+        symbol,
+        ..
+    } = notice.as_ref()
+    else {
+        panic!("{notice:?}");
+    };
+    assert_eq!((*reason, positions.len()), (AccountReason::Funding, 0));
+    assert_eq!(symbol.as_ref(), Some(&btc()));
+}
+
+#[test]
 fn a_mark_at_the_line_liquidates_an_isolated_position_and_nothing_else() {
     let (mut exchange, id) = example(ReleaseModel::ProRata);
     exchange.take_notices();

@@ -116,19 +116,18 @@ impl Exchange {
                 continue;
             };
             found.funding_paid += amount;
-            let mut told: Vec<PositionKey> = Vec::new();
             match mode {
                 MarginMode::Cross => found.cross_wallet -= amount,
                 MarginMode::Isolated => {
                     if let Some(slot) = found.slots.get_mut(&key) {
                         slot.isolated_wallet -= amount;
                     }
-                    told.push(key.clone());
                 }
             }
             let kind = IncomeKind::FundingFee;
             self.book_income(account, kind, Some(&key.symbol), -amount, None);
-            self.tell_account(account, AccountReason::Funding, Money::ZERO, &told);
+            let told = std::slice::from_ref(&key);
+            self.tell_account(account, AccountReason::Funding, Money::ZERO, told);
         }
     }
 
