@@ -403,19 +403,7 @@ impl Exchange {
         };
         found.slots.insert(key.clone(), empty);
         let order = forced_order(key, &slot, id, mark, now);
-        let trade = Trade {
-            id: trade_id,
-            order_id: id,
-            symbol: key.symbol.clone(),
-            side: order.side,
-            position_side: key.position_side,
-            price: mark,
-            quantity: order.quantity,
-            realized,
-            fee,
-            maker: false,
-            at: now,
-        };
+        let trade = forced_trade(&order, trade_id, realized, fee);
         remember(&mut found.done, order.clone());
         remember(&mut found.trades, trade.clone());
         let symbol = Some(&key.symbol);
@@ -458,6 +446,22 @@ fn forced_order(key: &PositionKey, slot: &Slot, id: u64, mark: Price, now: Times
         quote: mark * quantity,
         created_at: now,
         updated_at: now,
+    }
+}
+
+fn forced_trade(order: &Order, id: u64, realized: Money, fee: Money) -> Trade {
+    Trade {
+        id,
+        order_id: order.id,
+        symbol: order.symbol.clone(),
+        side: order.side,
+        position_side: order.position_side,
+        price: order.price.unwrap_or(Price::ZERO),
+        quantity: order.quantity,
+        realized,
+        fee,
+        maker: false,
+        at: order.updated_at,
     }
 }
 
