@@ -23,7 +23,9 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 const START: Timestamp = Timestamp::from_millis(1_760_126_400_000);
 const KEY: &str = "test-key";
 const SECRET: &str = "test-secret";
-const QUICK: Duration = Duration::from_millis(150);
+/// How long silence must last to count, and how long a busy machine is waited for.
+const QUICK: Duration = Duration::from_millis(200);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 fn btc() -> Symbol {
     Symbol::new("BTCUSDT")
@@ -124,10 +126,19 @@ async fn socket(url: &str) -> Socket {
     connect_async(url).await.expect("connected").0
 }
 
-/// The next text frame; `None` when nothing comes in a short while or the stream has ended.
+/// The next text frame; `None` when the stream has ended.
 async fn frame(socket: &mut Socket) -> Option<Value> {
+    within(PATIENCE, socket).await
+}
+
+/// The next text frame; `None` also when nothing comes in a short while.
+async fn quick_frame(socket: &mut Socket) -> Option<Value> {
+    within(QUICK, socket).await
+}
+
+async fn within(wait: Duration, socket: &mut Socket) -> Option<Value> {
     loop {
-        match tokio::time::timeout(QUICK, socket.next()).await {
+        match tokio::time::timeout(wait, socket.next()).await {
             Ok(Some(Ok(Message::Text(text)))) => return serde_json::from_str(&text).ok(),
             Ok(Some(Ok(_))) => {}
             Ok(Some(Err(_)) | None) | Err(_) => return None,
@@ -136,7 +147,7 @@ async fn frame(socket: &mut Socket) -> Option<Value> {
 }
 
 async fn settled(face: &Face, connections: usize) {
-    for _ in 0..200 {
+    for _ in 0..2_000 {
         if face.connections() == connections {
             return;
         }
@@ -152,9 +163,7 @@ async fn user_stream(face: &Face, client: &Client) -> Socket {
     let (_, body) = client.call("POST", "/fapi/v1/listenKey", "").await;
     let key = body["listenKey"].as_str().expect("key").to_owned();
     let urls = face.urls();
-    let socket = socket(&format!("{}/ws?listenKey={key}", urls.ws_private)).await;
-    settled(face, 1).await;
-    socket
+    socket(&format!("{}/ws?listenKey={key}", urls.ws_private)).await
 }
 
 #[tokio::test]
@@ -373,7 +382,6 @@ async fn market_streams_carry_one_frame_per_step_on_their_own_road() {
         urls.ws_public
     );
     let mut public = socket(&books).await;
-    settled(&face, 2).await;
     face.advance_to(START.plus_ms(10_000));
     assert_eq!(face.frames_sent(), 6);
     for expected in ["99000.00000000", "98000.00000000"] {
@@ -385,7 +393,7 @@ async fn market_streams_carry_one_frame_per_step_on_their_own_road() {
         assert_eq!(mark["st"], 1);
     }
     assert!(
-        frame(&mut market).await.is_none(),
+        quick_frame(&mut market).await.is_none(),
         "books do not come by this road"
     );
     let ticker = frame(&mut public).await.expect("frame");
@@ -401,7 +409,6 @@ async fn a_local_book_kept_from_changes_equals_the_snapshot() {
     let (face, id) = face(&[dec!(100000), dec!(99500), dec!(99600), dec!(99400)]);
     let client = Client::new(&face);
     let mut stream = socket(&format!("{}/ws", face.urls().ws)).await;
-    settled(&face, 1).await;
     let ask = r#"{"method":"SUBSCRIBE","params":["btcusdt@depth@100ms"],"id":7}"#;
     stream.send(Message::text(ask)).await.expect("sent");
     let ack = frame(&mut stream).await.expect("ack");
@@ -557,7 +564,6 @@ async fn streams_can_fall_silent_close_and_lose_their_listen_key() {
     let client = Client::new(&face);
     let mut user = user_stream(&face, &client).await;
     let mut market = socket(&format!("{}/ws/btcusdt@markPrice", face.urls().ws_market)).await;
-    settled(&face, 2).await;
     face.stall(StreamLink::Market);
     face.advance_to(START.plus_ms(5_000));
     assert_eq!(face.frames_sent(), 0);
@@ -576,7 +582,7 @@ async fn streams_can_fall_silent_close_and_lose_their_listen_key() {
         "listenKeyExpired"
     );
     open_long(&face, id);
-    assert!(frame(&mut user).await.is_none());
+    assert!(quick_frame(&mut user).await.is_none());
     assert_eq!(client.code("PUT", "/fapi/v1/listenKey", "").await, -1125);
 }
 
@@ -631,6 +637,38 @@ async fn hedge_mode_has_its_own_rules_on_the_wire() {
 }
 
 #[tokio::test]
+async fn a_consumer_that_falls_too_far_behind_is_closed() {
+    let (face, _) = face(&vec![dec!(100000); 20_000]);
+    let mut slow = socket(&format!(
+        "{}/ws/btcusdt@markPrice@1s",
+        face.urls().ws_market
+    ))
+    .await;
+    assert_eq!(face.connections(), 1);
+    face.advance_to(START.plus_ms(19_999 * 5_000));
+    assert_eq!(face.connections(), 0);
+    assert_eq!(face.frames_sent(), 16_384);
+    while let Some(Ok(_)) = slow.next().await {}
+}
+
+#[tokio::test]
+async fn connections_end_after_the_life_they_are_given() {
+    let mut options = FaceOptions::new(FaceTime::Driven);
+    options.connection_life = Some(Duration::from_millis(30));
+    let exchange = Exchange::new(ExchangeSpec::new(Vec::new(), START));
+    let face = Face::start(exchange, options).expect("started");
+    let mut stream = socket(&format!("{}/ws", face.urls().ws)).await;
+    assert!(frame(&mut stream).await.is_none());
+    settled(&face, 0).await;
+    face.shutdown();
+    assert!(
+        connect_async(format!("{}/ws", face.urls().ws))
+            .await
+            .is_err()
+    );
+}
+
+#[tokio::test]
 async fn a_long_tape_is_played_quickly() {
     let marks: Vec<Decimal> = (0..17_281)
         .map(|i| dec!(100000) + Decimal::from(i % 97))
@@ -639,7 +677,6 @@ async fn a_long_tape_is_played_quickly() {
     let urls = face.urls();
     let mut market = socket(&format!("{}/ws/btcusdt@markPrice@1s", urls.ws_market)).await;
     let mut public = socket(&format!("{}/ws/btcusdt@depth20", urls.ws_public)).await;
-    settled(&face, 2).await;
     let started = std::time::Instant::now();
     for step in 1..=17_280_i64 {
         face.advance_to(START.plus_ms(step * 5_000));
@@ -647,4 +684,37 @@ async fn a_long_tape_is_played_quickly() {
     }
     assert_eq!(face.frames_sent(), 2 * 17_280);
     println!("17,280 steps with two frames each: {:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn a_resting_stop_is_placed_triggered_and_told() {
+    let (face, id) = face(&[dec!(100000), dec!(97000)]);
+    open_long(&face, id);
+    let mut client = Client::new(&face);
+    let mut user = user_stream(&face, &client).await;
+    let path = "/fapi/v1/algoOrder";
+    let query = "algoType=CONDITIONAL&symbol=BTCUSDT&side=SELL&type=STOP_MARKET&triggerPrice=98000\
+                 &closePosition=true&workingType=MARK_PRICE&clientAlgoId=net-1";
+    let (status, placed) = client.call("POST", path, query).await;
+    assert_eq!((status, placed["algoStatus"].as_str()), (200, Some("NEW")));
+    assert_eq!(frame(&mut user).await.expect("frame")["o"]["X"], "NEW");
+    let (_, open) = client.call("GET", "/fapi/v1/openAlgoOrders", "").await;
+    assert_eq!(open[0]["clientAlgoId"], "net-1");
+    face.advance_to(START.plus_ms(5_000));
+    client.now += 5_000;
+    let mut seen = Vec::new();
+    while let Some(told) = quick_frame(&mut user).await {
+        seen.push(match told["e"].as_str() {
+            Some("ALGO_UPDATE") => told["o"]["X"].as_str().unwrap_or_default().to_owned(),
+            Some(other) => other.to_owned(),
+            None => String::new(),
+        });
+    }
+    seen.dedup();
+    let order = "ORDER_TRADE_UPDATE";
+    assert_eq!(seen, ["TRIGGERED", order, "ACCOUNT_UPDATE", "FINISHED"]);
+    assert_eq!(
+        client.code("DELETE", path, "clientAlgoId=net-1").await,
+        -2011
+    );
 }

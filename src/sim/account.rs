@@ -7,6 +7,7 @@ use rust_decimal::Decimal;
 use secrecy::SecretString;
 use serde::Serialize;
 
+use super::algo::AlgoOrder;
 use super::board::Boards;
 use super::liquidation::{Leg, liquidation_price, maintenance};
 use super::order::{Order, OrderSide, OrderStatus, Trade};
@@ -217,6 +218,8 @@ pub(crate) struct Account {
     pub(crate) slots: BTreeMap<PositionKey, Slot>,
     pub(crate) open: BTreeMap<u64, Order>,
     pub(crate) done: VecDeque<Order>,
+    pub(crate) algos: BTreeMap<u64, AlgoOrder>,
+    pub(crate) done_algos: VecDeque<AlgoOrder>,
     pub(crate) trades: VecDeque<Trade>,
     pub(crate) income: VecDeque<Income>,
     pub(crate) margin_changes: VecDeque<MarginChange>,
@@ -249,6 +252,8 @@ impl Account {
             slots: BTreeMap::new(),
             open: BTreeMap::new(),
             done: VecDeque::new(),
+            algos: BTreeMap::new(),
+            done_algos: VecDeque::new(),
             trades: VecDeque::new(),
             income: VecDeque::new(),
             margin_changes: VecDeque::new(),

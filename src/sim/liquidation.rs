@@ -220,6 +220,31 @@ mod tests {
         assert_eq!(price(dec!(6570.42511771), &short), Some(dec!(7189.95)));
     }
 
+    proptest::proptest! {
+        #[test]
+        fn the_line_is_where_slack_changes_its_sign(
+            long in 0_u32..5_000,
+            short in 0_u32..5_000,
+            entries in proptest::array::uniform2(50_000_i64..150_000),
+            wallet in 1_i64..200_000,
+        ) {
+            let tiers = btc();
+            let legs = [
+                leg(Decimal::new(i64::from(long), 3), Decimal::from(entries[0]), &tiers),
+                leg(Decimal::new(-i64::from(short), 3), Decimal::from(entries[1]), &tiers),
+            ];
+            let wallet = Money::of(Decimal::from(wallet));
+            if let Some(line) = liquidation_price(wallet, &legs) {
+                let near = |away| slack(wallet, &legs, line.get() + away);
+                let (below, above) = (near(dec!(-0.01)), near(dec!(0.01)));
+                proptest::prop_assert!(
+                    (below <= dec!(0)) != (above <= dec!(0)),
+                    "{line}: {below} and {above}"
+                );
+            }
+        }
+    }
+
     #[test]
     fn a_fully_backed_long_has_no_liquidation_price() {
         let tiers = flat(dec!(0.004));

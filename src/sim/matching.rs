@@ -22,6 +22,7 @@ pub(crate) const OPEN_ORDERS_MAX: usize = 200;
 struct Intent {
     key: PositionKey,
     reduce_only: bool,
+    closes: bool,
     /// Part that adds exposure.
     adding: Quantity,
 }
@@ -32,14 +33,25 @@ impl Exchange {
     /// # Errors
     /// [`Refusal`]; nothing was changed.
     pub fn place(&mut self, account: AccountId, request: &OrderRequest) -> Result<Order, Refusal> {
+        self.place_order(account, request, false)
+    }
+
+    /// As [`Self::place`]; `closes` marks the market order of a close-position stop, which may take
+    /// what resting reductions also wait for.
+    pub(crate) fn place_order(
+        &mut self,
+        account: AccountId,
+        request: &OrderRequest,
+        closes: bool,
+    ) -> Result<Order, Refusal> {
         let board = self.boards.get(&request.symbol);
         let instrument = &board.ok_or(Refusal::UnknownSymbol)?.market.instrument;
         if instrument.status != InstrumentStatus::Trading {
             return Err(Refusal::SymbolClosed);
         }
         self.check_client_id(account, request)?;
-        check_quantity(instrument, request)?;
-        let intent = self.intent(account, request)?;
+        check_quantity(instrument, request.kind, request.quantity)?;
+        let intent = self.intent(account, request, closes)?;
         self.check_prices(request, &intent)?;
         let fills = self.take(request)?;
         self.check_margin(account, request, &intent, &fills)?;
@@ -137,7 +149,12 @@ impl Exchange {
     }
 
     /// Slot, reduce-only rules and the part that adds exposure.
-    fn intent(&self, account: AccountId, request: &OrderRequest) -> Result<Intent, Refusal> {
+    fn intent(
+        &self,
+        account: AccountId,
+        request: &OrderRequest,
+        closes: bool,
+    ) -> Result<Intent, Refusal> {
         let found = self.accounts.get(account.0).ok_or(Refusal::UnknownOrder)?;
         let slot_side = request.position_side.unwrap_or(PositionSide::Both);
         if found.hedge == (slot_side == PositionSide::Both) {
@@ -163,7 +180,7 @@ impl Exchange {
                 return Err(Refusal::ReduceOnlyRejected);
             }
             let resting = found.resting_reductions(&key, request.side);
-            if resting + request.quantity > held.abs() {
+            if !closes && resting + request.quantity > held.abs() {
                 return Err(Refusal::ReduceOnlyConflict);
             }
         }
@@ -171,6 +188,7 @@ impl Exchange {
         Ok(Intent {
             key,
             reduce_only,
+            closes,
             adding: (request.quantity - closing).max(Quantity::ZERO),
         })
     }
@@ -299,7 +317,7 @@ impl Exchange {
             quantity: request.quantity,
             price: request.price,
             reduce_only: intent.reduce_only,
-            close_position: false,
+            close_position: intent.closes,
             status: OrderStatus::New,
             executed: Quantity::ZERO,
             quote: Money::ZERO,
@@ -362,12 +380,16 @@ pub(crate) fn max_notional(market: &super::Market, leverage: u32) -> Money {
     })
 }
 
-fn check_quantity(instrument: &Instrument, request: &OrderRequest) -> Result<(), Refusal> {
-    let lot: LotLimits = match request.kind {
+/// The size filter of an order type.
+pub(crate) fn check_quantity(
+    instrument: &Instrument,
+    kind: OrderKind,
+    quantity: Quantity,
+) -> Result<(), Refusal> {
+    let lot: LotLimits = match kind {
         OrderKind::Market => instrument.market_lot,
         OrderKind::Limit => instrument.limit_lot,
     };
-    let quantity = request.quantity;
     if !quantity.is_positive() {
         return Err(Refusal::QuantityNotPositive);
     }

@@ -9,16 +9,19 @@
 //! | file | holds |
 //! |---|---|
 //! | `model` | [`Exchange`]: accounts, notices, the surface callers use |
+//! | `views` | what callers may read of an account |
 //! | `tick` | time: tape steps, funding, resting orders, liquidation sweeps |
 //! | `board` | one market: its mark and its synthetic [`book`](Exchange::book) |
 //! | `matching` | orders: filters, reduce-only, margin check, walking the book |
 //! | `settle` | what a fill does to wallets and positions |
 //! | `settings` | leverage, margin type, position mode, margin moves, transfers |
+//! | `algo` | resting stops |
 //! | `liquidation` | health and liquidation price |
 //! | [`tape`] [`scenario`] [`market`] | price history, made-up histories, contract rules |
 //! | [`face`] | HTTP and WebSocket servers |
 
 mod account;
+mod algo;
 mod board;
 pub mod face;
 mod liquidation;
@@ -32,6 +35,7 @@ mod settings;
 mod settle;
 pub mod tape;
 mod tick;
+mod views;
 
 use crate::domain::{Instrument, Price, Symbol, TierTable, Timestamp};
 
@@ -39,6 +43,7 @@ pub use account::{
     AccountId, AccountSummary, Income, IncomeKind, KeyScopes, MarginChange, PositionView,
     SymbolConfig, Transfer, TransferKind, WalletView,
 };
+pub use algo::{AlgoKind, AlgoOrder, AlgoRequest, AlgoStatus, WorkingPrice};
 pub use model::{AccountReason, Exchange, ExchangeSpec, Notice, PrivateNotice, ReleaseModel};
 pub use order::{
     Execution, Order, OrderKind, OrderRequest, OrderSide, OrderStatus, TimeInForce, Trade,

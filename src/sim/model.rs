@@ -5,13 +5,11 @@ use std::collections::{BTreeMap, VecDeque};
 use rust_decimal::Decimal;
 use secrecy::SecretString;
 
-use super::account::{
-    Account, AccountId, AccountSummary, Income, IncomeKind, KeyScopes, MarginChange, PositionView,
-    SymbolConfig, Transfer, WalletView, remember,
-};
+use super::account::{Account, AccountId, Income, IncomeKind, KeyScopes, PositionView, remember};
+use super::algo::AlgoOrder;
 use super::board::{Board, Boards, mix};
 use super::matching::max_notional;
-use super::order::{Execution, Order, OrderRequest, OrderSide, Trade};
+use super::order::{Execution, Order, OrderRequest, OrderSide};
 use super::{Market, Refusal, Tape};
 use crate::domain::{
     Book, HOUR_MS, MarginMode, Money, PositionKey, PositionSide, Price, Rate, Side, Symbol,
@@ -106,6 +104,7 @@ pub enum PrivateNotice {
         symbol: Symbol,
         leverage: u32,
     },
+    Algo(AlgoOrder),
 }
 
 /// Something the venue announces.
@@ -302,102 +301,6 @@ impl Exchange {
         std::mem::take(&mut self.notices)
     }
 
-    /// An account at one glance; `None` for an unknown one.
-    #[must_use]
-    pub fn account_summary(&self, account: AccountId) -> Option<AccountSummary> {
-        let found = self.accounts.get(account.0)?;
-        let wallets = found.wallets(&self.boards);
-        Some(AccountSummary {
-            equity: wallets.wallet + wallets.unrealized,
-            cross_wallet: wallets.cross_wallet,
-            isolated_wallets: wallets.isolated_wallets,
-            fees_paid: found.fees_paid,
-            funding_paid: found.funding_paid,
-            liquidated_at: found.liquidated_at,
-            positions: self.positions(account),
-        })
-    }
-
-    /// Wallet figures of an account.
-    #[must_use]
-    pub fn wallets(&self, account: AccountId) -> Option<WalletView> {
-        Some(self.accounts.get(account.0)?.wallets(&self.boards))
-    }
-
-    /// Positions with a quantity, in order of symbol and slot.
-    #[must_use]
-    pub fn positions(&self, account: AccountId) -> Vec<PositionView> {
-        let Some(found) = self.accounts.get(account.0) else {
-            return Vec::new();
-        };
-        found
-            .positions(&self.boards)
-            .filter_map(|(key, _, _, _)| found.view(key, &self.boards))
-            .collect()
-    }
-
-    /// One slot, empty or not; `None` for an unknown account or symbol.
-    #[must_use]
-    pub fn position(&self, account: AccountId, key: &PositionKey) -> Option<PositionView> {
-        self.accounts.get(account.0)?.view(key, &self.boards)
-    }
-
-    /// Settings of a symbol.
-    #[must_use]
-    pub fn config(&self, account: AccountId, symbol: &Symbol) -> Option<SymbolConfig> {
-        let found = self.accounts.get(account.0)?;
-        self.boards.get(symbol)?;
-        Some(found.config(symbol, &self.boards))
-    }
-
-    /// True when the account holds long and short slots apart.
-    #[must_use]
-    pub fn is_hedge(&self, account: AccountId) -> bool {
-        self.accounts.get(account.0).is_some_and(|a| a.hedge)
-    }
-
-    /// Resting orders, oldest first.
-    #[must_use]
-    pub fn open_orders(&self, account: AccountId) -> Vec<Order> {
-        let found = self.accounts.get(account.0);
-        found.map_or_else(Vec::new, |a| a.open.values().cloned().collect())
-    }
-
-    /// Finished orders that are remembered, oldest first.
-    #[must_use]
-    pub fn done_orders(&self, account: AccountId) -> Vec<Order> {
-        let found = self.accounts.get(account.0);
-        found.map_or_else(Vec::new, |a| a.done.iter().cloned().collect())
-    }
-
-    /// Trades that are remembered, oldest first.
-    #[must_use]
-    pub fn trades(&self, account: AccountId) -> Vec<Trade> {
-        let found = self.accounts.get(account.0);
-        found.map_or_else(Vec::new, |a| a.trades.iter().cloned().collect())
-    }
-
-    /// Income rows that are remembered, oldest first.
-    #[must_use]
-    pub fn income(&self, account: AccountId) -> Vec<Income> {
-        let found = self.accounts.get(account.0);
-        found.map_or_else(Vec::new, |a| a.income.iter().cloned().collect())
-    }
-
-    /// Changes of isolated wallets that are remembered, oldest first.
-    #[must_use]
-    pub fn margin_changes(&self, account: AccountId) -> Vec<MarginChange> {
-        let found = self.accounts.get(account.0);
-        found.map_or_else(Vec::new, |a| a.margin_changes.iter().cloned().collect())
-    }
-
-    /// Transfers that are remembered, oldest first.
-    #[must_use]
-    pub fn transfers(&self, account: AccountId) -> Vec<Transfer> {
-        let found = self.accounts.get(account.0);
-        found.map_or_else(Vec::new, |a| a.transfers.iter().cloned().collect())
-    }
-
     /// Sets margin mode and leverage, then opens by a market order of about `notional` (the quantity
     /// is floored to the step). In hedge mode the slot of `side` is used.
     ///
@@ -472,6 +375,10 @@ impl Exchange {
         let positions = keys
             .iter()
             .filter_map(|key| found.view(key, &self.boards))
+            // Funding of a cross position changes the balance only.
+            .filter(|view| {
+                reason != AccountReason::Funding || view.margin_mode == MarginMode::Isolated
+            })
             .collect();
         let symbol = match reason {
             AccountReason::Funding => keys.first().map(|key| key.symbol.clone()),

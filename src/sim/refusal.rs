@@ -51,6 +51,10 @@ pub enum Refusal {
         "Due to the order could not be executed as maker, the Post Only order will be rejected."
     )]
     WouldTake,
+    #[error("Reach max stop order limit.")]
+    TooManyStops,
+    #[error("Parameter 'closePosition' does not go with quantity, reduceOnly or an opening side.")]
+    ClosePositionConflict,
     #[error("Reach max open order limit.")]
     TooManyOrders,
     #[error("Exceeded the maximum allowable position at current leverage.")]

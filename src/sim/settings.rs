@@ -6,7 +6,7 @@ use super::account::{
 use super::matching::max_notional;
 use super::model::Exchange;
 use super::{AccountReason, PrivateNotice, Refusal};
-use crate::domain::{MarginMode, Money, PositionKey, Symbol};
+use crate::domain::{MarginMode, Money, PositionKey, PositionSide, Symbol};
 
 impl Exchange {
     /// Sets the initial leverage of a symbol; returns the highest position value it allows.
@@ -63,14 +63,37 @@ impl Exchange {
         if config.mode == mode {
             return Err(Refusal::SameMarginType);
         }
-        if found.open.values().any(|order| order.symbol == *symbol) {
+        let stops = found
+            .algos
+            .values()
+            .any(|order| order.request.symbol == *symbol);
+        if stops || found.open.values().any(|order| order.symbol == *symbol) {
             return Err(Refusal::MarginTypeOrders);
         }
         if found.has_position(symbol) {
             return Err(Refusal::MarginTypePosition);
         }
         self.save_config(account, symbol, SymbolConfig { mode, ..config });
+        let keys: Vec<PositionKey> = self
+            .slots_of(account)
+            .iter()
+            .map(|slot| PositionKey {
+                symbol: symbol.clone(),
+                position_side: *slot,
+            })
+            .collect();
+        let reason = AccountReason::MarginTypeChange;
+        self.tell_account(account, reason, Money::ZERO, &keys);
         Ok(())
+    }
+
+    /// Slots of a symbol in the account's position mode.
+    fn slots_of(&self, account: AccountId) -> &'static [PositionSide] {
+        if self.is_hedge(account) {
+            &[PositionSide::Long, PositionSide::Short]
+        } else {
+            &[PositionSide::Both]
+        }
     }
 
     /// Switches between one-way and hedge mode.
@@ -83,7 +106,7 @@ impl Exchange {
         if found.hedge == hedge {
             return Err(Refusal::SamePositionMode);
         }
-        if !found.open.is_empty() {
+        if !found.open.is_empty() || !found.algos.is_empty() {
             return Err(Refusal::PositionModeOrders);
         }
         if found.slots.values().any(|slot| !slot.amount.is_zero()) {

@@ -307,6 +307,29 @@ fn funding_is_taken_from_the_isolated_wallet_and_moves_the_line() {
 }
 
 #[test]
+fn funding_of_a_cross_position_is_told_as_a_change_of_the_balance_only() {
+    let (mut exchange, id) = venue(&[dec!(100000)]);
+    long(&mut exchange, id, MarginMode::Cross);
+    exchange.take_notices();
+    exchange.advance_to(exchange.next_funding());
+    let notices = exchange.take_notices();
+    let Some(Notice::Private { notice, .. }) = notices.back() else {
+        panic!("{notices:?}");
+    };
+    let PrivateNotice::Account {
+        reason,
+        positions,
+        symbol,
+        ..
+    } = notice.as_ref()
+    else {
+        panic!("{notice:?}");
+    };
+    assert_eq!((*reason, positions.len()), (AccountReason::Funding, 0));
+    assert_eq!(symbol.as_ref(), Some(&btc()));
+}
+
+#[test]
 fn a_mark_at_the_line_liquidates_an_isolated_position_and_nothing_else() {
     let (mut exchange, id) = example(ReleaseModel::ProRata);
     exchange.take_notices();
@@ -336,10 +359,11 @@ fn a_mark_at_the_line_liquidates_an_isolated_position_and_nothing_else() {
                 }
                 PrivateNotice::Account { .. } => "account",
                 PrivateNotice::Leverage { .. } => "leverage",
+                PrivateNotice::Algo(_) => "algo",
             }),
         })
         .collect();
-    assert_eq!(kinds, ["call", "order", "account"]);
+    assert_eq!(kinds, ["call", "order", "account", "account"]);
 }
 
 #[test]
@@ -442,6 +466,34 @@ fn filters_refuse_with_their_own_reason() {
 }
 
 #[test]
+fn a_market_order_is_refused_when_the_best_price_lies_beyond_the_bound() {
+    let mut market = btc_market();
+    market.instrument.market_take_bound = Some(Rate::of(dec!(0.00001)));
+    let mut exchange = Exchange::new(ExchangeSpec::new(
+        vec![(market, tape(&[dec!(100000)]))],
+        START,
+    ));
+    let id = exchange.add_account("key", "secret".into(), money(dec!(10000)));
+    let request = OrderRequest::market(&btc(), OrderSide::Buy, q(dec!(0.01)));
+    assert_eq!(exchange.place(id, &request), Err(Refusal::MarketBound));
+}
+
+#[test]
+fn income_rows_explain_every_change_of_the_wallets() {
+    let (mut exchange, id) = venue(&[dec!(100000), dec!(97000), dec!(93000)]);
+    let start = exchange.account_summary(id).expect("account").cross_wallet;
+    long(&mut exchange, id, MarginMode::Isolated);
+    exchange.advance_to(after(5_000));
+    let sell = OrderRequest::market(&btc(), OrderSide::Sell, q(dec!(0.2))).reducing();
+    exchange.place(id, &sell).expect("reduced");
+    exchange.advance_to(after(10_000));
+    let summary = exchange.account_summary(id).expect("account");
+    assert!(summary.liquidated_at.is_some());
+    let told: Money = exchange.income(id).iter().map(|row| row.amount).sum();
+    assert_eq!(summary.cross_wallet - start, told);
+}
+
+#[test]
 fn settings_are_refused_with_a_position_open() {
     let (mut exchange, id) = venue(&[dec!(100000)]);
     let cross = MarginMode::Cross;
@@ -507,4 +559,70 @@ fn the_same_seed_and_calls_give_the_same_notices() {
     };
     assert_eq!(play(7), play(7));
     assert_ne!(play(7), play(8));
+}
+
+fn stop(trigger: Decimal) -> AlgoRequest {
+    AlgoRequest {
+        symbol: btc(),
+        side: OrderSide::Sell,
+        position_side: None,
+        kind: AlgoKind::StopMarket,
+        trigger: Price::of(trigger),
+        working: WorkingPrice::Mark,
+        quantity: None,
+        reduce_only: None,
+        client_id: Some("net".to_owned()),
+    }
+}
+
+#[test]
+fn a_close_position_stop_takes_the_position_out_before_the_line() {
+    let (mut exchange, id) = example(ReleaseModel::ProRata);
+    let order = exchange.place_algo(id, &stop(dec!(96500))).expect("rests");
+    let again = exchange.place_algo(id, &stop(dec!(96000)));
+    assert_eq!(again, Err(Refusal::DuplicateClientId));
+    exchange.force_mark(&btc(), Price::of(dec!(96500.1)));
+    assert_eq!(exchange.open_algos(id).len(), 1);
+    exchange.force_mark(&btc(), Price::of(dec!(96500)));
+    let done = exchange.find_algo(id, Some(order.id), None).expect("order");
+    assert_eq!(
+        (done.status, done.executed),
+        (AlgoStatus::Finished, q(dec!(0.5)))
+    );
+    assert!(exchange.positions(id).is_empty());
+    assert_eq!(
+        exchange.account_summary(id).expect("account").liquidated_at,
+        None
+    );
+}
+
+#[test]
+fn a_stop_that_would_trigger_at_once_or_has_nothing_to_close_does_nothing() {
+    let (mut exchange, id) = venue(&[dec!(100000)]);
+    let refused = exchange.place_algo(id, &stop(dec!(100000)));
+    assert_eq!(refused, Err(Refusal::WouldTrigger));
+    let order = exchange.place_algo(id, &stop(dec!(99000))).expect("rests");
+    assert_eq!(
+        exchange.set_hedge(id, true),
+        Err(Refusal::PositionModeOrders)
+    );
+    exchange.force_mark(&btc(), Price::of(dec!(98000)));
+    let done = exchange.find_algo(id, Some(order.id), None).expect("order");
+    assert_eq!((done.status, done.order_id), (AlgoStatus::Expired, None));
+}
+
+#[test]
+fn a_gap_past_stop_and_line_liquidates_and_cancels_the_stop() {
+    let (mut exchange, id) = example(ReleaseModel::ProRata);
+    let order = exchange.place_algo(id, &stop(dec!(96500))).expect("rests");
+    exchange.force_mark(&btc(), Price::of(dec!(95000)));
+    let done = exchange.find_algo(id, Some(order.id), None).expect("order");
+    assert_eq!(done.status, AlgoStatus::Canceled);
+    assert!(
+        exchange
+            .account_summary(id)
+            .expect("account")
+            .liquidated_at
+            .is_some()
+    );
 }

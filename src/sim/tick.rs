@@ -81,6 +81,10 @@ impl Exchange {
                 self.fill_resting(account);
             }
             self.sweep(account);
+            let stops = self.accounts.get(account.0);
+            if stops.is_some_and(|a| !a.algos.is_empty()) {
+                self.trigger_algos(account);
+            }
         }
     }
 
@@ -112,19 +116,18 @@ impl Exchange {
                 continue;
             };
             found.funding_paid += amount;
-            let mut told: Vec<PositionKey> = Vec::new();
             match mode {
                 MarginMode::Cross => found.cross_wallet -= amount,
                 MarginMode::Isolated => {
                     if let Some(slot) = found.slots.get_mut(&key) {
                         slot.isolated_wallet -= amount;
                     }
-                    told.push(key.clone());
                 }
             }
             let kind = IncomeKind::FundingFee;
             self.book_income(account, kind, Some(&key.symbol), -amount, None);
-            self.tell_account(account, AccountReason::Funding, Money::ZERO, &told);
+            let told = std::slice::from_ref(&key);
+            self.tell_account(account, AccountReason::Funding, Money::ZERO, told);
         }
     }
 
@@ -316,6 +319,7 @@ impl Exchange {
     fn liquidate(&mut self, account: AccountId, keys: &[PositionKey], mode: MarginMode) {
         let now = self.now;
         self.cancel_for_liquidation(account, keys, mode);
+        self.cancel_algos_for_liquidation(account, keys, mode);
         let mut clear = Money::ZERO;
         for key in keys {
             clear += self.take_over(account, key, mode);
@@ -335,6 +339,9 @@ impl Exchange {
         let kind = IncomeKind::InsuranceClear;
         self.book_income(account, kind, symbol.as_ref(), clear, None);
         self.tell_account(account, AccountReason::Order, Money::ZERO, keys);
+        if !clear.is_zero() {
+            self.tell_account(account, AccountReason::InsuranceClear, clear, &[]);
+        }
     }
 
     fn cancel_for_liquidation(
@@ -396,19 +403,7 @@ impl Exchange {
         };
         found.slots.insert(key.clone(), empty);
         let order = forced_order(key, &slot, id, mark, now);
-        let trade = Trade {
-            id: trade_id,
-            order_id: id,
-            symbol: key.symbol.clone(),
-            side: order.side,
-            position_side: key.position_side,
-            price: mark,
-            quantity: order.quantity,
-            realized,
-            fee,
-            maker: false,
-            at: now,
-        };
+        let trade = forced_trade(&order, trade_id, realized, fee);
         remember(&mut found.done, order.clone());
         remember(&mut found.trades, trade.clone());
         let symbol = Some(&key.symbol);
@@ -451,6 +446,22 @@ fn forced_order(key: &PositionKey, slot: &Slot, id: u64, mark: Price, now: Times
         quote: mark * quantity,
         created_at: now,
         updated_at: now,
+    }
+}
+
+fn forced_trade(order: &Order, id: u64, realized: Money, fee: Money) -> Trade {
+    Trade {
+        id,
+        order_id: order.id,
+        symbol: order.symbol.clone(),
+        side: order.side,
+        position_side: order.position_side,
+        price: order.price.unwrap_or(Price::ZERO),
+        quantity: order.quantity,
+        realized,
+        fee,
+        maker: false,
+        at: order.updated_at,
     }
 }
 

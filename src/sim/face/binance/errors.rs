@@ -75,6 +75,8 @@ impl From<Refusal> for ApiError {
             Refusal::NotFillable => -5021,
             Refusal::WouldTake => -5022,
             Refusal::TooManyOrders => -2025,
+            Refusal::TooManyStops => -4045,
+            Refusal::ClosePositionConflict => -4136,
             Refusal::MaxPosition => -2027,
             Refusal::NothingToCancel => -2011,
             Refusal::UnknownOrder => -2013,

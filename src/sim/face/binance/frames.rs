@@ -5,9 +5,12 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::rest_algo::{kind_name, working_name};
 use super::wire::{Digits, fixed, income_reason, slot_name};
 use crate::domain::{Book, BookLevel, MarginMode, Money, Timestamp};
-use crate::sim::{Execution, Market, Order, OrderKind, PositionView, PrivateNotice, Trade};
+use crate::sim::{
+    AlgoOrder, Execution, Market, Order, OrderKind, PositionView, PrivateNotice, Trade,
+};
 
 /// Decimals of a mark price on the wire.
 const MARK_PLACES: u32 = 8;
@@ -211,6 +214,9 @@ pub(super) fn private(notice: &PrivateNotice, market: Option<&Market>, at: Times
         PrivateNotice::Leverage { symbol, leverage } => json!({
             "e": "ACCOUNT_CONFIG_UPDATE", "E": at, "T": at, "ac": {"s": symbol, "l": leverage},
         }),
+        PrivateNotice::Algo(order) => json!({
+            "e": "ALGO_UPDATE", "E": at, "T": at, "o": algo_update(order),
+        }),
     }
 }
 
@@ -251,6 +257,23 @@ fn order_update(order: &Order, execution: &Execution, digits: Digits) -> Value {
         fields.insert("n".to_owned(), json!(money(trade.fee)));
     }
     body
+}
+
+fn algo_update(order: &AlgoOrder) -> Value {
+    let request = &order.request;
+    json!({
+        "caid": order.client_id, "aid": order.id, "at": "CONDITIONAL",
+        "o": kind_name(request.kind), "s": request.symbol, "S": request.side.to_string(),
+        "ps": slot_name(order.position_side), "f": "GTC",
+        "q": request.quantity.unwrap_or_default().to_string(), "X": order.status.to_string(),
+        "ai": order.order_id.map(|id| id.to_string()).unwrap_or_default(),
+        "ap": order.average.map_or_else(|| "0".to_owned(), |p| plain(p.get())),
+        "aq": order.executed.to_string(), "act": "MARKET", "tp": request.trigger.to_string(),
+        "p": "0", "V": "EXPIRE_MAKER", "wt": working_name(request.working), "pm": "NONE",
+        "cp": order.closes(), "pP": false, "R": order.reduces(),
+        "tt": order.triggered_at.map_or(0, Timestamp::as_millis), "gtd": 0, "rm": order.reason,
+        "ia": false,
+    })
 }
 
 fn position_update(view: &PositionView) -> Value {

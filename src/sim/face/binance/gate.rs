@@ -200,7 +200,8 @@ impl State {
                         PrivateNotice::Order { order, .. } => Some(&order.symbol),
                         PrivateNotice::Account { .. }
                         | PrivateNotice::MarginCall { .. }
-                        | PrivateNotice::Leverage { .. } => None,
+                        | PrivateNotice::Leverage { .. }
+                        | PrivateNotice::Algo(_) => None,
                     };
                     let market = symbol.and_then(|symbol| self.exchange.market(symbol));
                     let frame = frames::private(&notice, market, at).to_string();

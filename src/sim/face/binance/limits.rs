@@ -45,6 +45,11 @@ impl Limits {
         }
     }
 
+    /// Weight allowed per minute.
+    pub(super) const fn weight_max(&self) -> u32 {
+        self.weight_max
+    }
+
     /// Counts the weight of a request; returns the weight used in this minute.
     pub(super) fn weigh(&mut self, now: Timestamp, weight: u32) -> u32 {
         self.weight.add(now, MINUTE_MS, weight)

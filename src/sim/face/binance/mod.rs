@@ -4,11 +4,12 @@
 //! | file | holds |
 //! |---|---|
 //! | `server` | [`Face`]: sockets, time, shutdown |
+//! | `socket` | connections that can be broken on purpose |
 //! | `gate` | one request: faults, limits, checks, routing |
 //! | `auth` | API key, signature, time window |
 //! | `params` | query and body |
 //! | `errors` | the venue's codes |
-//! | `rest_public` `rest_account` `rest_trade` `rest_wallet` | endpoints |
+//! | `rest_public` `rest_account` `rest_trade` `rest_algo` `rest_wallet` | endpoints |
 //! | `streams` | WebSocket connections and their subscriptions |
 //! | `hub` | who gets which frame |
 //! | `frames` `wire` | JSON |
@@ -23,11 +24,13 @@ mod hub;
 mod limits;
 mod params;
 mod rest_account;
+mod rest_algo;
 mod rest_public;
 mod rest_trade;
 mod rest_wallet;
 mod routes;
 mod server;
+mod socket;
 mod streams;
 mod wire;
 

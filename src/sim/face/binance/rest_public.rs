@@ -29,11 +29,12 @@ pub(super) fn time(call: &mut Call<'_>) -> Result<Value, ApiError> {
 
 pub(super) fn exchange_info(call: &mut Call<'_>) -> Result<Value, ApiError> {
     let symbols: Vec<Value> = call.state.exchange.markets().map(symbol_info).collect();
+    let weight = call.state.limits.weight_max();
     Ok(json!({
         "timezone": "UTC", "serverTime": call.now.as_millis(), "futuresType": "U_MARGINED",
         "exchangeFilters": [],
         "rateLimits": [
-            {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 2400},
+            {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": weight},
             {"rateLimitType": "ORDERS", "interval": "MINUTE", "intervalNum": 1, "limit": ORDERS_1M},
             {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": ORDERS_10S},
         ],

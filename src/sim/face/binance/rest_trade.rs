@@ -143,11 +143,7 @@ fn acknowledged(order: Order) -> Order {
 }
 
 fn read_order(params: &Params, symbol: &Symbol) -> Result<OrderRequest, ApiError> {
-    let side = match params.required("side")? {
-        "BUY" => OrderSide::Buy,
-        "SELL" => OrderSide::Sell,
-        _ => return Err(ApiError::new(400, -1117, "Invalid side.")),
-    };
+    let side = read_side(params)?;
     let kind = match params.required("type")? {
         "MARKET" => OrderKind::Market,
         "LIMIT" => OrderKind::Limit,
@@ -183,7 +179,15 @@ fn read_order(params: &Params, symbol: &Symbol) -> Result<OrderRequest, ApiError
     })
 }
 
-fn slot_of(params: &Params) -> Result<Option<PositionSide>, ApiError> {
+pub(super) fn read_side(params: &Params) -> Result<OrderSide, ApiError> {
+    match params.required("side")? {
+        "BUY" => Ok(OrderSide::Buy),
+        "SELL" => Ok(OrderSide::Sell),
+        _ => Err(ApiError::new(400, -1117, "Invalid side.")),
+    }
+}
+
+pub(super) fn slot_of(params: &Params) -> Result<Option<PositionSide>, ApiError> {
     match params.get("positionSide") {
         None => Ok(None),
         Some("BOTH") => Ok(Some(PositionSide::Both)),
@@ -258,6 +262,22 @@ pub(super) fn all_orders(call: &mut Call<'_>) -> Result<Value, ApiError> {
     Ok(orders
         .iter()
         .map(|order| wire::order(order, digits, true))
+        .collect())
+}
+
+/// Orders by which the venue closed positions itself.
+pub(super) fn force_orders(call: &mut Call<'_>) -> Result<Value, ApiError> {
+    let account = call.account()?;
+    let named = call.symbol_if_any()?;
+    let mut orders = call.state.exchange.done_orders(account);
+    orders.retain(|order| {
+        let forced = order.client_id.starts_with("autoclose-");
+        forced && named.as_ref().is_none_or(|named| *named == order.symbol)
+    });
+    let orders = span(call, orders, |order| order.created_at)?;
+    Ok(orders
+        .iter()
+        .map(|order| wire::order(order, call.digits(&order.symbol), true))
         .collect())
 }
 

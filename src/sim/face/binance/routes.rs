@@ -7,7 +7,7 @@ use super::auth::Security;
 use super::errors::ApiError;
 use super::gate::Call;
 use super::params::Params;
-use super::{rest_account, rest_public, rest_trade, rest_wallet};
+use super::{rest_account, rest_algo, rest_public, rest_trade, rest_wallet};
 
 /// Answers a request that passed all checks.
 pub(super) type Serve = fn(&mut Call<'_>) -> Result<Value, ApiError>;
@@ -26,6 +26,7 @@ pub(super) fn find(method: &str, path: &str) -> Result<Route, ApiError> {
     public(method, path)
         .or_else(|| account(method, path))
         .or_else(|| trade(method, path))
+        .or_else(|| algo(method, path))
         .or_else(|| wallet(method, path))
         .ok_or_else(|| ApiError::new(404, -5000, "Path is invalid."))
 }
@@ -108,8 +109,26 @@ fn trade(method: &str, path: &str) -> Option<Route> {
         ("GET", "/fapi/v1/openOrders") => read(one_or_forty, rest_trade::open_orders),
         ("GET", "/fapi/v1/allOrders") => read(five, rest_trade::all_orders),
         ("GET", "/fapi/v1/userTrades") => read(five, rest_trade::user_trades),
+        ("GET", "/fapi/v1/forceOrders") => read(twenty_or_fifty, rest_trade::force_orders),
         ("DELETE", "/fapi/v1/order") => act(rest_trade::cancel),
         ("DELETE", "/fapi/v1/allOpenOrders") => act(rest_trade::cancel_all),
+        _ => None,
+    }
+}
+
+fn algo(method: &str, path: &str) -> Option<Route> {
+    let act = |serve| route(Security::Trade, one, serve);
+    let read = |weight, serve| route(Security::Read, weight, serve);
+    match (method, path) {
+        ("POST", "/fapi/v1/algoOrder") => {
+            let found = route(Security::Trade, none, rest_algo::place);
+            found.map(|route| Route { orders: 1, ..route })
+        }
+        ("GET", "/fapi/v1/algoOrder") => read(one, rest_algo::order),
+        ("GET", "/fapi/v1/openAlgoOrders") => read(one_or_forty, rest_algo::open_orders),
+        ("GET", "/fapi/v1/allAlgoOrders") => read(five, rest_algo::all_orders),
+        ("DELETE", "/fapi/v1/algoOrder") => act(rest_algo::cancel),
+        ("DELETE", "/fapi/v1/algoOpenOrders") => act(rest_algo::cancel_all),
         _ => None,
     }
 }
@@ -159,6 +178,10 @@ fn two_or_five(params: &Params) -> u32 {
 
 fn one_or_forty(params: &Params) -> u32 {
     if params.has("symbol") { 1 } else { 40 }
+}
+
+fn twenty_or_fifty(params: &Params) -> u32 {
+    if params.has("symbol") { 20 } else { 50 }
 }
 
 fn depth_weight(params: &Params) -> u32 {

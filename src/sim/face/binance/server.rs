@@ -2,23 +2,20 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::connect_info::{ConnectInfo, Connected};
+use axum::extract::connect_info::ConnectInfo;
 use axum::extract::{Request as HttpRequest, State as Shares};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use axum::routing::any;
-use axum::serve::{IncomingStream, Listener};
+use axum::serve::Listener;
 use serde::Serialize;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -26,6 +23,7 @@ use super::faults::{Effect, Fault};
 use super::gate::{Reply, State};
 use super::hub::StreamLink;
 use super::params::Request;
+use super::socket::{Cut, Loopback};
 use super::streams;
 use crate::domain::{SECOND_MS, Timestamp};
 use crate::sim::Exchange;
@@ -34,8 +32,6 @@ use crate::sim::Exchange;
 const WEIGHT_MAX: u32 = 2_400;
 /// Bytes of a request body.
 const BODY_MAX: usize = 64 * 1024;
-/// Pause after a failed accept.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Who moves the venue's time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,11 +122,8 @@ impl Face {
         let listener = std::net::TcpListener::bind(options.listen)?;
         listener.set_nonblocking(true)?;
         let down = Arc::new(AtomicBool::new(false));
-        let listener = Loopback {
-            socket: TcpListener::from_std(listener)?,
-            down: Arc::clone(&down),
-        };
-        let address = listener.socket.local_addr()?;
+        let listener = Loopback::new(TcpListener::from_std(listener)?, Arc::clone(&down));
+        let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
             state: Mutex::new(State::new(exchange, options.weight_per_minute)),
             options,
@@ -401,117 +394,4 @@ fn response(reply: Reply) -> Response {
         }
     }
     response
-}
-
-/// Accepts loopback connections that can be cut.
-struct Loopback {
-    socket: TcpListener,
-    down: Arc<AtomicBool>,
-}
-
-impl Listener for Loopback {
-    type Io = Wire;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Wire, SocketAddr) {
-        loop {
-            match self.socket.accept().await {
-                Ok((stream, address)) => {
-                    // Without it answers may be delayed; nothing else depends on it.
-                    let _ = stream.set_nodelay(true);
-                    let cut = Cut {
-                        one: Arc::default(),
-                        all: Arc::clone(&self.down),
-                    };
-                    return (Wire { stream, cut }, address);
-                }
-                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
-            }
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()
-    }
-}
-
-/// A handle that breaks one connection.
-#[derive(Debug, Clone)]
-struct Cut {
-    one: Arc<AtomicBool>,
-    all: Arc<AtomicBool>,
-}
-
-impl Cut {
-    fn now(&self) {
-        self.one.store(true, Ordering::Release);
-    }
-}
-
-impl Connected<IncomingStream<'_, Loopback>> for Cut {
-    fn connect_info(stream: IncomingStream<'_, Loopback>) -> Self {
-        stream.io().cut.clone()
-    }
-}
-
-/// A TCP stream that fails once it is cut.
-struct Wire {
-    stream: TcpStream,
-    cut: Cut,
-}
-
-impl Wire {
-    fn check(&self) -> io::Result<()> {
-        let cut = &self.cut;
-        if cut.one.load(Ordering::Acquire) || cut.all.load(Ordering::Acquire) {
-            Err(io::ErrorKind::ConnectionReset.into())
-        } else {
-            Ok(())
-        }
-    }
-}
-
-impl AsyncRead for Wire {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
-        self.check()?;
-        read
-    }
-}
-
-impl AsyncWrite for Wire {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.check()?;
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.check()?;
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.check()?;
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
 }

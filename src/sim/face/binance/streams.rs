@@ -64,7 +64,8 @@ impl Wish {
     }
 }
 
-/// Takes a WebSocket connection on any of the venue's paths.
+/// Takes a WebSocket connection on any of the venue's paths. It hears its streams from before the
+/// client learns that it is connected, so that nothing between the two is missed.
 pub(super) async fn connect(
     State(shared): State<Arc<Shared>>,
     uri: Uri,
@@ -72,22 +73,23 @@ pub(super) async fn connect(
     upgrade: WebSocketUpgrade,
 ) -> Response {
     let wish = Wish::read(uri.path(), query.as_deref().unwrap_or_default());
+    let ends = open(&mut shared.lock(), &wish);
+    let (id, failed) = (ends.id, Arc::clone(&shared));
     upgrade
         .max_message_size(INCOMING_MAX)
+        .on_failed_upgrade(move |_| drop(failed.lock().hub.close(id)))
         .on_upgrade(move |socket| async move {
-            let ends = {
-                let mut state = shared.lock();
-                let ends = state.hub.open(wish.link, wish.combined);
-                let names = wish.streams.iter().chain(wish.listen_key.iter());
-                for name in names {
-                    follow(&mut state, ends.id, name);
-                }
-                ends
-            };
-            let id = ends.id;
             run(&shared, socket, ends).await;
             shared.lock().hub.close(id);
         })
+}
+
+fn open(state: &mut super::gate::State, wish: &Wish) -> Ends {
+    let ends = state.hub.open(wish.link, wish.combined);
+    for name in wish.streams.iter().chain(wish.listen_key.iter()) {
+        follow(state, ends.id, name);
+    }
+    ends
 }
 
 /// Subscribes to a stream name, which may be a listen key. False when there are too many.
