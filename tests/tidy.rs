@@ -1,5 +1,11 @@
 //! The house rules that a compiler does not check: who may import whom, what the pure rooms must not
 //! name, how large a file may grow, and that every dependency has its reason written down.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test may stop at once"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
