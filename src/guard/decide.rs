@@ -41,6 +41,7 @@ impl Guard {
         });
         if measured < Level::Acting {
             watch.helpless = None;
+            watch.falls_short = false;
         }
         if measured == Level::Calm {
             watch.bound_price = false;
@@ -122,7 +123,7 @@ impl Guard {
         };
         // Inside the hysteresis band the level stays, but the act line is not crossed.
         if self.flights.contains_key(&scope)
-            || danger.nearness() > 1.0
+            || (danger.nearness() > 1.0 && !watch.falls_short)
             || !watch.is_free(&danger, now)
             || !self.sees_scope(&scope)
             || !self.policy.may_touch(&key.symbol)
@@ -320,7 +321,13 @@ impl Guard {
     }
 
     /// The second half of trim-and-recycle: puts back what the first half freed.
-    pub(super) fn recycle(&mut self, first: &Intent, amount: Money, now: Timestamp) -> bool {
+    pub(super) fn recycle(
+        &mut self,
+        first: &Intent,
+        amount: Money,
+        reaches: bool,
+        now: Timestamp,
+    ) -> bool {
         let chosen = Candidate {
             label: String::new(),
             key: first.key.clone(),
@@ -345,7 +352,7 @@ impl Guard {
         self.out.push_back(Action::Record(Entry::Intent {
             intent: intent.clone(),
         }));
-        self.launch(intent, true, now);
+        self.launch(intent, reaches, now);
         true
     }
 

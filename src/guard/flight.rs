@@ -127,6 +127,14 @@ impl Flight {
             && change.after >= before - *quantity
     }
 
+    /// Did it do all that was asked? Without a fill report nothing is known to the contrary.
+    pub(super) fn is_complete(&self, fill: Option<FillReport>) -> bool {
+        match (&self.intent.kind, fill) {
+            (IntentKind::Reduce { quantity, .. }, Some(fill)) => fill.quantity >= *quantity,
+            (IntentKind::Reduce { .. } | IntentKind::AddMargin { .. }, _) => true,
+        }
+    }
+
     /// Is this an addition to the margin of `key` that may be executed by now?
     pub(super) fn adds_to(&self, key: &PositionKey) -> bool {
         self.is_out()

@@ -75,7 +75,7 @@ impl Guard {
     /// First halves that a restart left without their second half.
     pub(super) fn resume_unfinished(&mut self, now: Timestamp) {
         for (intent, fill) in std::mem::take(&mut self.unfinished) {
-            self.second_half(&intent, fill.as_ref(), now);
+            self.second_half(&intent, fill.as_ref(), true, now);
         }
     }
 
@@ -264,7 +264,11 @@ impl Guard {
         };
         let flight_seen = flight.clone();
         let tries = tries.saturating_add(1);
-        let again = looking(sent_at, closes_at, tries, now.plus_ms(gap_ms(tries)));
+        let mut next_at = now.plus_ms(gap_ms(tries));
+        if now < closes_at {
+            next_at = next_at.min(closes_at);
+        }
+        let again = looking(sent_at, closes_at, tries, next_at);
         let picture = self.desk.picture_at.unwrap_or(Timestamp::ZERO);
         // From here on the account shows it, or it never happened.
         let settled = now >= closes_at && picture >= closes_at;
@@ -372,6 +376,14 @@ impl Guard {
             let Some(flight) = self.flights.get_mut(&scope) else {
                 continue;
             };
+            if let Stage::Looking {
+                closes_at, next_at, ..
+            } = &mut flight.stage
+                && taken_at >= *closes_at
+            {
+                // With this picture the next look-up can decide: no need to wait for its turn.
+                *next_at = now.min(*next_at);
+            }
             let sighting = flight.sighting(&self.desk);
             let Stage::Verifying {
                 acked_at,
@@ -401,6 +413,7 @@ impl Guard {
         let Some(flight) = self.take_flight(id) else {
             return;
         };
+        let reaches = flight.reaches && flight.is_complete(fill);
         let intent = flight.intent;
         self.record_end(&intent, Ending::Verified { fill });
         let mut line = None;
@@ -419,7 +432,8 @@ impl Guard {
                 .iter()
                 .find(|line| line.key == intent.key)
                 .and_then(|line| line.nearest);
-            let pause = if flight.reaches {
+            watch.falls_short = !reaches;
+            let pause = if reaches {
                 self.policy.cooldown_ms
             } else {
                 SHORT_PAUSE_MS
@@ -428,11 +442,17 @@ impl Guard {
         }
         let text = explain::verified(&intent, fill.as_ref(), line);
         self.tell(&intent, ReportKind::Verified, Severity::Warning, text, now);
-        self.second_half(&intent, fill.as_ref(), now);
+        self.second_half(&intent, fill.as_ref(), reaches, now);
     }
 
     /// Puts back what a recycling trim freed, or ends its plan.
-    fn second_half(&mut self, intent: &Intent, fill: Option<&FillReport>, now: Timestamp) {
+    fn second_half(
+        &mut self,
+        intent: &Intent,
+        fill: Option<&FillReport>,
+        reaches: bool,
+        now: Timestamp,
+    ) {
         let recycles = matches!(intent.kind, IntentKind::Reduce { recycle: true, .. });
         let allowed =
             !self.paused && self.mode > Mode::Watch && !self.flights.contains_key(&intent.scope);
@@ -442,7 +462,7 @@ impl Guard {
             Money::ZERO
         };
         let amount = freed.floor_to(MONEY_STEP);
-        if amount < LEAST_RECYCLE || !self.recycle(intent, amount, now) {
+        if amount < LEAST_RECYCLE || !self.recycle(intent, amount, reaches, now) {
             self.out
                 .push_back(Action::Record(Entry::PlanEnded { plan: intent.plan }));
         }
@@ -493,15 +513,11 @@ impl Guard {
 
     /// Time-driven steps of all flights.
     pub(super) fn tick_flights(&mut self, now: Timestamp) {
-        let due: Vec<IntentId> = self
-            .flights
-            .values()
-            .filter(|flight| flight.wake_at() <= now)
-            .map(|flight| flight.intent.id.clone())
-            .collect();
-        for id in due {
+        // Each step removes a flight or moves its next wake into the future.
+        while let Some(id) = self.due_flight(now) {
+            let picture = self.desk.picture_at.unwrap_or(Timestamp::ZERO);
             let Some(flight) = self.flight_mut(&id) else {
-                continue;
+                return;
             };
             match &mut flight.stage {
                 Stage::Asking {
@@ -526,14 +542,18 @@ impl Guard {
                 Stage::Looking {
                     waiting,
                     sent_at,
+                    closes_at,
                     next_at,
                     ..
                 } => {
                     *waiting = true;
                     *next_at = now;
-                    let sent_at = *sent_at;
+                    let (sent_at, closes_at) = (*sent_at, *closes_at);
                     let intent = flight.intent.clone();
                     self.out.push_back(Action::Resolve { intent, sent_at });
+                    if now >= closes_at && picture < closes_at {
+                        self.sight.want(Refresh::Account, now);
+                    }
                 }
                 Stage::Verifying { tries, next_at, .. } => {
                     *tries = tries.saturating_add(1);
@@ -672,6 +692,12 @@ impl Guard {
                 text,
             );
         }
+    }
+
+    fn due_flight(&self, now: Timestamp) -> Option<IntentId> {
+        let mut flights = self.flights.values();
+        let due = flights.find(|flight| flight.wake_at() <= now)?;
+        Some(due.intent.id.clone())
     }
 
     fn level_of(&self, scope: &Scope) -> Level {

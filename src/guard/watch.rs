@@ -60,6 +60,8 @@ pub(super) struct Watch {
     pub(super) cause: String,
     /// No new rescue before this, unless the danger is urgent.
     pub(super) cooldown_until: Timestamp,
+    /// The last rescue did not restore the wished distance: go on until the level falls.
+    pub(super) falls_short: bool,
     /// No new rescue before this, whatever happens.
     pub(super) rest_until: Timestamp,
     /// The trader said no: until when that stands, and at which distance it was said.
@@ -86,6 +88,7 @@ impl Default for Watch {
             level: Level::Calm,
             cause: "no danger seen yet".to_owned(),
             cooldown_until: Timestamp::ZERO,
+            falls_short: false,
             rest_until: Timestamp::ZERO,
             declined: None,
             told_at: None,
