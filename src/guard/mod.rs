@@ -119,6 +119,7 @@ impl Guard {
                     rules.instrument = Some(instrument);
                 }
                 self.sight.arrived(Refresh::Rules, now, &self.policy);
+                self.sight.check_soon();
             }
             Event::Tiers { symbol, table } => {
                 self.desk.rules.entry(symbol).or_default().tiers = Some(Arc::new(table));

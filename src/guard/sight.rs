@@ -26,8 +26,8 @@ pub(super) enum Blindness {
     Mark(Symbol),
     /// Marks come only with account pictures: the price stream is silent. Blocks nothing.
     Stream(Symbol),
-    /// No tier table.
-    Tiers(Symbol),
+    /// No risk tiers or no trading rules: half of them would give half of a plan.
+    Rules(Symbol),
     /// All assets back all positions together; the own arithmetic does not cover that yet.
     MultiAssets,
 }
@@ -36,7 +36,7 @@ impl Blindness {
     /// Does it keep the guard from acting?
     pub(super) fn blocks(&self) -> bool {
         match self {
-            Self::Account | Self::Mark(_) | Self::Tiers(_) | Self::MultiAssets => true,
+            Self::Account | Self::Mark(_) | Self::Rules(_) | Self::MultiAssets => true,
             Self::Stream(_) => false,
         }
     }
@@ -46,7 +46,7 @@ impl Blindness {
             Self::Account => "the account picture".to_owned(),
             Self::Mark(symbol) => format!("the mark price of {symbol}"),
             Self::Stream(symbol) => format!("the price stream of {symbol}"),
-            Self::Tiers(symbol) => format!("the risk tiers of {symbol}"),
+            Self::Rules(symbol) => format!("the trading rules and risk tiers of {symbol}"),
             Self::MultiAssets => "single-asset mode".to_owned(),
         }
     }
@@ -65,7 +65,9 @@ impl Blindness {
             Self::Stream(symbol) => format!(
                 "the price stream of {symbol} is silent: its mark is read with the account, seconds old"
             ),
-            Self::Tiers(symbol) => format!("the risk tiers of {symbol} are missing"),
+            Self::Rules(symbol) => {
+                format!("the trading rules or risk tiers of {symbol} are missing")
+            }
             Self::MultiAssets => {
                 "multi-assets mode: only the exchange's own liquidation prices are used".to_owned()
             }
@@ -238,10 +240,8 @@ impl Sight {
             let symbol = &held.position.key.symbol;
             next = next.min(self.check_mark(desk, policy, symbol, now, &mut missing));
             let rules = desk.rules.get(symbol);
-            if rules.and_then(|rules| rules.tiers.as_ref()).is_none() {
-                missing.push((Blindness::Tiers(symbol.clone()), true));
-            }
             if rules.is_none_or(|rules| rules.tiers.is_none() || rules.instrument.is_none()) {
+                missing.push((Blindness::Rules(symbol.clone()), true));
                 self.need(Refresh::Rules);
             }
         }
@@ -321,7 +321,7 @@ impl Sight {
     pub(super) fn misses_mark(&self, symbol: &Symbol) -> bool {
         self.missing.keys().any(|what| match what {
             Blindness::Mark(other) | Blindness::Stream(other) => other == symbol,
-            Blindness::Account | Blindness::Tiers(_) | Blindness::MultiAssets => false,
+            Blindness::Account | Blindness::Rules(_) | Blindness::MultiAssets => false,
         })
     }
 
@@ -329,7 +329,7 @@ impl Sight {
     pub(super) fn sees(&self, symbol: &Symbol) -> bool {
         self.missing.keys().all(|what| match what {
             Blindness::Account | Blindness::MultiAssets => false,
-            Blindness::Mark(other) | Blindness::Tiers(other) => other != symbol,
+            Blindness::Mark(other) | Blindness::Rules(other) => other != symbol,
             Blindness::Stream(_) => true,
         })
     }
