@@ -11,7 +11,7 @@ use super::level::Level;
 use super::planner::{Candidate, Plan, Situation};
 use super::policy::Silence;
 use super::watch::{Danger, level_for};
-use crate::domain::{Money, PositionKey, Rate, Timestamp};
+use crate::domain::{Money, PositionKey, Timestamp};
 use crate::forecast::time_to_breach_ms;
 
 /// Watch mode tells what it would do at most this often per scope.
@@ -41,6 +41,12 @@ impl Guard {
         });
         if measured < Level::Acting {
             watch.helpless = None;
+            watch.falls_short = false;
+        }
+        if measured == Level::Calm {
+            watch.bound_price = false;
+            watch.refusals = 0;
+            watch.declined = None;
         }
         let helpless = measured == Level::Acting && watch.helpless.is_some();
         let level = if helpless { Level::Distress } else { measured };
@@ -111,10 +117,16 @@ impl Guard {
             return;
         };
         let scope = scope.clone();
+        self.hurry_question(&scope, &key, danger, now);
+        let Some((_, watch)) = self.watches.get(index) else {
+            return;
+        };
+        // Inside the hysteresis band the level stays, but the act line is not crossed.
         if self.flights.contains_key(&scope)
-            || now < watch.cooldown_until
-            || !self.sight.sees(&key.symbol)
-            || !self.may_touch(&key)
+            || (danger.nearness() > 1.0 && !watch.falls_short)
+            || !watch.is_free(&danger, now)
+            || !self.sees_scope(&scope)
+            || !self.policy.may_touch(&key.symbol)
         {
             return;
         }
@@ -127,6 +139,11 @@ impl Guard {
             return;
         };
         let standing = self.cause(index, Some((line, danger)));
+        if let Some(chosen) = &plan.chosen
+            && self.is_busy(&chosen.key)
+        {
+            return;
+        }
         match (&plan.chosen, passive) {
             (None, _) => self.helpless(index, &scope, &plan, &standing, now),
             (Some(chosen), true) => {
@@ -156,9 +173,10 @@ impl Guard {
         }
     }
 
-    fn may_touch(&self, key: &PositionKey) -> bool {
-        let listed = &self.policy.symbols;
-        listed.is_empty() || listed.iter().any(|symbol| symbol == key.symbol.as_str())
+    /// Is an intent on this position under way, in whatever scope it was when that was made?
+    fn is_busy(&self, key: &PositionKey) -> bool {
+        let mut under_way = self.flights.values().chain(&self.backlog);
+        under_way.any(|flight| flight.intent.key == *key)
     }
 
     fn plan_for(
@@ -168,9 +186,26 @@ impl Guard {
         danger: Danger,
         now: Timestamp,
     ) -> Option<Plan> {
-        let spent = self.spent_today(key, now);
-        let margin = self.desk.margin(scope)?;
+        let mut margin = self.desk.margin(scope)?;
         let (_, watch) = self.watches.iter().find(|(known, _)| known == scope)?;
+        let spent = margin
+            .legs
+            .iter()
+            .map(|leg| (leg.key.clone(), self.spent_today(&leg.key, now)))
+            .collect();
+        // Where the venue's line is the nearer one, plan as if the wallet were as small as that line
+        // says: an effect on the own line alone would not be one.
+        let line = watch.lines.iter().find(|line| line.key == *key)?;
+        if line.nearest != line.own
+            && let Some(nearest) = line.nearest
+        {
+            let implied = margin.wallet_for_line(&key.symbol, nearest);
+            margin.wallet = margin.wallet.min(implied);
+        }
+        let asset = self.desk.positions.get(key)?.position.margin_asset.clone();
+        let under_way = self.flights.values().chain(&self.backlog);
+        let promised = under_way.map(|flight| flight.takes(&asset)).sum();
+        let cross_seen = self.sees_scope(&Scope::Cross(asset));
         let situation = Situation {
             scope,
             margin: &margin,
@@ -179,7 +214,9 @@ impl Guard {
             gauge: &self.gauge,
             danger,
             key,
-            spent,
+            spent: &spent,
+            promised,
+            cross_seen,
             bound_price: watch.bound_price,
             add_refused: watch.add_refused_until > now,
         };
@@ -201,11 +238,14 @@ impl Guard {
         let Some((_, watch)) = self.watches.get_mut(index) else {
             return;
         };
-        watch.cooldown_until = now.plus_ms(HELPLESS_PAUSE_MS);
-        if watch.helpless.as_ref() == Some(&reason) {
+        watch.rest_until = now.plus_ms(HELPLESS_PAUSE_MS);
+        // The numbers in the reason change all the time: a change alone is not news.
+        let known = watch.helpless.replace(reason.clone());
+        let lately = now.since(watch.helpless_told_at) < TELL_AGAIN_MS;
+        if known.as_ref() == Some(&reason) || (known.is_some() && lately) {
             return;
         }
-        watch.helpless = Some(reason.clone());
+        watch.helpless_told_at = now;
         let text = format!("CANNOT PROTECT {scope}: {standing}. {reason}. Act by hand.");
         let scope = Some(scope.clone());
         self.report(
@@ -227,7 +267,7 @@ impl Guard {
         danger: Danger,
         now: Timestamp,
     ) {
-        self.plan += 1;
+        self.plan = self.plan.saturating_add(1);
         let plan = self.plan;
         let Some(intent) = self.intent(scope, chosen, plan, reason, now) else {
             return;
@@ -252,7 +292,8 @@ impl Guard {
     ) -> Option<Intent> {
         let position = &self.desk.positions.get(&chosen.key)?.position;
         let asset = position.margin_asset.clone();
-        self.sequence += 1;
+        // An id is never used twice: without a new one nothing can be sent.
+        self.sequence = self.sequence.checked_add(1)?;
         Some(Intent {
             id: IntentId::new(&self.policy.instance, self.sequence),
             plan,
@@ -280,7 +321,13 @@ impl Guard {
     }
 
     /// The second half of trim-and-recycle: puts back what the first half freed.
-    pub(super) fn recycle(&mut self, first: &Intent, amount: Money, now: Timestamp) -> bool {
+    pub(super) fn recycle(
+        &mut self,
+        first: &Intent,
+        amount: Money,
+        reaches: bool,
+        now: Timestamp,
+    ) -> bool {
         let chosen = Candidate {
             label: String::new(),
             key: first.key.clone(),
@@ -305,7 +352,7 @@ impl Guard {
         self.out.push_back(Action::Record(Entry::Intent {
             intent: intent.clone(),
         }));
-        self.launch(intent, true, now);
+        self.launch(intent, reaches, now);
         true
     }
 
@@ -331,6 +378,31 @@ impl Guard {
             .insert(intent.scope.clone(), Flight::new(intent, stage, reaches));
     }
 
+    /// A question whose silence acts waits no longer than the danger of now allows.
+    fn hurry_question(&mut self, scope: &Scope, key: &PositionKey, danger: Danger, now: Timestamp) {
+        let latest = now.plus_ms(self.patience(key, danger));
+        let Some(flight) = self.flights.get_mut(scope) else {
+            return;
+        };
+        let Stage::Asking {
+            deadline,
+            silence_acts: true,
+        } = &mut flight.stage
+        else {
+            return;
+        };
+        if latest.plus_ms(LEAST_ASK_MS) > *deadline {
+            return;
+        }
+        *deadline = latest;
+        let intent = flight.intent.id.clone();
+        let record = Entry::Asked {
+            intent,
+            deadline: latest,
+        };
+        self.out.push_back(Action::Record(record));
+    }
+
     /// How long the trader may take: half of the time left at the accepted breach chance.
     fn patience(&self, key: &PositionKey, danger: Danger) -> i64 {
         let feed = self.desk.feeds.get(&key.symbol);
@@ -343,7 +415,7 @@ impl Guard {
 
     /// Hands an intent to the driver: recorded as sent, then sent, then said.
     pub(super) fn launch(&mut self, intent: Intent, reaches: bool, now: Timestamp) {
-        self.charge(&intent, now, true);
+        self.charge(&intent, now);
         self.out.push_back(Action::Record(Entry::Sent {
             intent: intent.id.clone(),
         }));
@@ -352,27 +424,36 @@ impl Guard {
         let scope = Some(intent.scope.clone());
         let told = Some(intent.clone());
         self.report(now, ReportKind::Sent, Severity::Warning, scope, told, text);
-        let flight = Flight::new(intent, Stage::Sent { at: now }, reaches);
+        let mut flight = Flight::new(intent, Stage::Sent { at: now }, reaches);
+        flight.charged_at = now;
         self.flights.insert(flight.intent.scope.clone(), flight);
     }
 
-    /// Books an intent on the budgets of its position, or takes it off again.
-    pub(super) fn charge(&mut self, intent: &Intent, now: Timestamp, spend: bool) {
+    /// Books an intent on the budgets of its position. A second half spends what the first freed.
+    fn charge(&mut self, intent: &Intent, now: Timestamp) {
+        if intent.recycled {
+            return;
+        }
         let mut spent = self.spent_today(&intent.key, now);
-        let sign = if spend { Rate::ONE } else { -Rate::ONE };
-        let step = |count: u32| {
-            if spend {
-                count + 1
-            } else {
-                count.saturating_sub(1)
-            }
-        };
-        if !intent.recycled {
-            spent.actions = step(spent.actions);
-            if let IntentKind::AddMargin { amount } = intent.kind {
-                spent.added += amount * sign;
-                spent.top_ups = step(spent.top_ups);
-            }
+        spent.actions = spent.actions.saturating_add(1);
+        if let IntentKind::AddMargin { amount } = intent.kind {
+            spent.added += amount;
+            spent.top_ups = spent.top_ups.saturating_add(1);
+        }
+        self.spent.insert(spent_key(&intent.key), spent);
+    }
+
+    /// Takes what surely was not executed off the budgets of the day on which it was booked.
+    pub(super) fn refund(&mut self, flight: &Flight, now: Timestamp) {
+        let intent = &flight.intent;
+        let mut spent = self.spent_today(&intent.key, now);
+        if intent.recycled || flight.charged_at.day_start() != spent.day {
+            return;
+        }
+        spent.actions = spent.actions.saturating_sub(1);
+        if let IntentKind::AddMargin { amount } = intent.kind {
+            spent.added = (spent.added - amount).max(Money::ZERO);
+            spent.top_ups = spent.top_ups.saturating_sub(1);
         }
         self.spent.insert(spent_key(&intent.key), spent);
     }

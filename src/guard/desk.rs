@@ -8,11 +8,12 @@ use super::event::{AccountChange, Mark, PositionChange};
 use super::intent::Scope;
 use super::policy::Policy;
 use crate::domain::{
-    Account, Balance, Book, Instrument, MarginMode, Position, PositionKey, PositionMode, Price,
-    Quantity, Rate, Symbol, TierTable, Timestamp,
+    Account, Balance, Book, Instrument, MarginMode, Money, Position, PositionKey, PositionMode,
+    Price, Quantity, Rate, Symbol, TierTable, Timestamp,
 };
 use crate::forecast::Volatility;
 use crate::margin::{Leg, ScopeMargin};
+use rust_decimal::Decimal;
 
 /// Trading rules of one symbol, each read on its own.
 #[derive(Debug, Default)]
@@ -28,6 +29,8 @@ pub(super) struct Feed {
     pub(super) mark: Option<Price>,
     /// Venue time of the mark.
     pub(super) mark_at: Timestamp,
+    /// Venue time of the newest mark that came on a stream and not with an account picture.
+    pub(super) streamed_at: Option<Timestamp>,
     pub(super) volatility: Volatility,
     pub(super) book: Option<Book>,
     pub(super) funding_rate: Option<Rate>,
@@ -41,12 +44,30 @@ pub(super) struct Held {
     pub(super) changed_at: Timestamp,
 }
 
-/// A size that changed without an intent of ours.
+/// A position whose size or side is another one than was known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SizeChange {
     pub(super) key: PositionKey,
     pub(super) before: Quantity,
     pub(super) after: Quantity,
+    pub(super) flipped: bool,
+}
+
+/// An isolated wallet that grew while the size stayed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Growth {
+    pub(super) key: PositionKey,
+    pub(super) asset: String,
+    pub(super) amount: Money,
+    /// The venue tops this position up by itself.
+    pub(super) auto_add: bool,
+}
+
+/// What news changed on the desk.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    pub(super) sizes: Vec<SizeChange>,
+    pub(super) growths: Vec<Growth>,
 }
 
 #[derive(Debug, Default)]
@@ -60,109 +81,199 @@ pub(super) struct Desk {
     pub(super) can_trade: bool,
     /// Venue time of the newest accepted picture.
     pub(super) picture_at: Option<Timestamp>,
-    /// Venue time of the newest private change.
-    changed_at: Timestamp,
+    /// Balances of the newest picture: the free balance moves with the wallet from there.
+    pictured: BTreeMap<String, Balance>,
+    /// Venue time of the newest news about each balance.
+    balances_at: BTreeMap<String, Timestamp>,
+    /// Stream news about positions that are not on the desk: closed since, or not yet in a picture.
+    unseen: BTreeMap<PositionKey, (PositionChange, Timestamp)>,
     fee: Option<Rate>,
 }
 
+/// News about positions that no picture has shown yet are kept for at most this many of them.
+const MOST_UNSEEN: usize = 256;
+/// A smaller growth of an isolated wallet is not worth a word.
+const LEAST_GROWTH: Money = Money::of(Decimal::ONE);
+
 impl Desk {
-    /// Takes a whole picture. Positions with stream news younger than the picture stay as they are.
-    /// Returns the sizes that differ from what was known.
-    pub(super) fn apply_account(&mut self, account: &Account) -> Vec<SizeChange> {
+    /// Takes a whole picture. Positions and balances with stream news younger than the picture stay
+    /// as they are. Returns what differs from what was known.
+    pub(super) fn apply_account(&mut self, account: &Account) -> Changes {
         let first = self.picture_at.is_none();
-        if self.picture_at.is_some_and(|at| at > account.taken_at) {
-            return Vec::new();
+        let taken_at = account.taken_at;
+        if self.picture_at.is_some_and(|at| at > taken_at) {
+            return Changes::default();
         }
         self.position_mode = account.position_mode;
         self.multi_assets = account.multi_assets;
         self.can_trade = account.can_trade;
-        if account.taken_at >= self.changed_at {
-            self.balances.clone_from(&account.balances);
-        }
-        let mut changes = Vec::new();
+        self.take_balances(account);
+        let mut changes = Changes::default();
         let mut kept = BTreeMap::new();
         for position in &account.positions {
             let key = position.key.clone();
             let known = self.positions.remove(&key);
-            let before = known
-                .as_ref()
-                .map_or(Quantity::ZERO, |held| held.position.quantity);
-            let held = match known {
-                Some(held) if held.changed_at > account.taken_at => held,
-                Some(_) | None => Held {
-                    position: position.clone(),
-                    changed_at: account.taken_at,
-                },
+            let held = match &known {
+                Some(held) if held.changed_at > taken_at => Some(held.clone()),
+                Some(_) | None => self.pictured(position, taken_at),
             };
-            note_size(&mut changes, &key, before, held.position.quantity);
-            kept.insert(key, held);
+            let (before, after) = (known.as_ref(), held.as_ref());
+            note(&mut changes, &key, before, after);
+            if let Some(held) = held {
+                kept.insert(key, held);
+            }
         }
         for (key, held) in std::mem::take(&mut self.positions) {
-            if held.changed_at > account.taken_at {
+            if held.changed_at > taken_at {
                 kept.insert(key, held);
             } else {
-                note_size(&mut changes, &key, held.position.quantity, Quantity::ZERO);
+                note(&mut changes, &key, Some(&held), None);
             }
         }
         self.positions = kept;
-        self.picture_at = Some(account.taken_at);
-        if first { Vec::new() } else { changes }
+        self.unseen.retain(|_, (_, at)| *at > taken_at);
+        self.picture_at = Some(taken_at);
+        for position in &account.positions {
+            self.take_pictured_mark(position, taken_at);
+        }
+        if first { Changes::default() } else { changes }
+    }
+
+    /// Balances without younger stream news; an asset that is gone from the picture is gone.
+    fn take_balances(&mut self, account: &Account) {
+        let taken_at = account.taken_at;
+        let times = &self.balances_at;
+        let younger = |asset: &String| times.get(asset).is_some_and(|at| *at > taken_at);
+        self.balances.retain(|asset, _| younger(asset));
+        for (asset, balance) in &account.balances {
+            self.balances.entry(asset.clone()).or_insert(*balance);
+        }
+        self.balances_at.retain(|_, at| *at > taken_at);
+        self.pictured.clone_from(&account.balances);
+    }
+
+    /// A position as a picture shows it, with younger stream news about it applied; `None` when
+    /// those say that it is gone.
+    fn pictured(&mut self, position: &Position, taken_at: Timestamp) -> Option<Held> {
+        let mut held = Held {
+            position: position.clone(),
+            changed_at: taken_at,
+        };
+        match self.unseen.get(&position.key) {
+            Some((change, at)) if *at > taken_at => {
+                let open = held.take(change, *at);
+                if open {
+                    self.unseen.remove(&position.key);
+                }
+                open.then_some(held)
+            }
+            Some(_) | None => Some(held),
+        }
+    }
+
+    /// The mark that came with a picture counts when no stream brought a younger one.
+    fn take_pictured_mark(&mut self, position: &Position, taken_at: Timestamp) {
+        let feed = self.feeds.entry(position.key.symbol.clone()).or_default();
+        if feed.mark.is_none() || feed.mark_at < taken_at {
+            feed.volatility.update(position.mark_price, taken_at);
+            feed.mark = Some(position.mark_price);
+            feed.mark_at = taken_at;
+        }
     }
 
     /// Takes a private change: absolute values, only what changed, never older than what is known.
-    pub(super) fn apply_change(&mut self, change: &AccountChange) -> Vec<SizeChange> {
-        self.changed_at = self.changed_at.max(change.at);
+    pub(super) fn apply_change(&mut self, change: &AccountChange) -> Changes {
         for (asset, cross_wallet) in &change.balances {
-            let balance = self.balances.entry(asset.clone()).or_default();
+            let known_at = self.balances_at.get(asset).copied();
+            if known_at
+                .or(self.picture_at)
+                .is_some_and(|at| at > change.at)
+            {
+                continue;
+            }
+            self.balances_at.insert(asset.clone(), change.at);
             // The change says nothing of the free balance: move it with the wallet, never above it.
-            let moved = balance.available + (*cross_wallet - balance.cross_wallet);
-            balance.available = moved.min(*cross_wallet);
-            balance.cross_wallet = *cross_wallet;
+            let base = self.pictured.get(asset).copied().unwrap_or_default();
+            let moved = base.available + (*cross_wallet - base.cross_wallet);
+            let balance = Balance {
+                cross_wallet: *cross_wallet,
+                available: moved.min(*cross_wallet),
+            };
+            self.balances.insert(asset.clone(), balance);
+            self.forget_venue_numbers(asset);
         }
-        let mut changes = Vec::new();
+        let mut changes = Changes::default();
         for position in &change.positions {
             self.apply_position(position, change.at, &mut changes);
+        }
+        // Funding is the one growth that nobody made.
+        if change.reason.contains("FUNDING") {
+            changes.growths.clear();
         }
         changes
     }
 
-    fn apply_position(
-        &mut self,
-        change: &PositionChange,
-        at: Timestamp,
-        changes: &mut Vec<SizeChange>,
-    ) {
+    /// The venue's numbers of cross positions belong to the state before this change.
+    fn forget_venue_numbers(&mut self, asset: &str) {
+        for held in self.positions.values_mut() {
+            let position = &mut held.position;
+            if position.margin_mode == MarginMode::Cross && position.margin_asset == asset {
+                position.venue_liquidation = None;
+            }
+        }
+    }
+
+    fn apply_position(&mut self, change: &PositionChange, at: Timestamp, changes: &mut Changes) {
         let key = PositionKey {
             symbol: change.symbol.clone(),
             position_side: change.position_side,
         };
         let Some(held) = self.positions.get_mut(&key) else {
-            // A position that no picture has shown yet: its settings are unknown, a re-read follows.
+            // Not on the desk: its settings are unknown, a re-read follows. Kept, so that an older
+            // picture cannot bring back what this says is gone.
+            let newer = self.unseen.get(&key).is_none_or(|(_, known)| *known <= at);
+            let pictured = self.picture_at.is_some_and(|picture| picture > at);
+            let room = self.unseen.len() < MOST_UNSEEN || self.unseen.contains_key(&key);
+            if newer && room && !pictured {
+                self.unseen.insert(key, (change.clone(), at));
+            }
             return;
         };
         if held.changed_at > at {
             return;
         }
-        note_size(changes, &key, held.position.quantity, change.quantity);
-        held.changed_at = at;
-        let (Some(side), Some(entry)) = (change.side, change.entry_price) else {
+        let before = held.clone();
+        let open = held.take(change, at);
+        note(changes, &key, Some(&before), open.then_some(&*held));
+        let cross = (before.position.margin_mode == MarginMode::Cross)
+            .then_some(before.position.margin_asset);
+        if !open {
             self.positions.remove(&key);
-            return;
-        };
-        let position = &mut held.position;
-        position.side = side;
-        position.quantity = change.quantity;
-        position.entry_price = entry;
-        position.isolated_wallet = change.isolated_wallet;
-        position.margin_mode = if change.isolated {
-            MarginMode::Isolated
-        } else {
-            MarginMode::Cross
-        };
-        // The venue's own numbers belong to the state before this change.
-        position.venue_liquidation = None;
-        position.venue_maintenance = None;
-        position.updated_at = at;
+            if self.unseen.len() < MOST_UNSEEN {
+                self.unseen.insert(key, (change.clone(), at));
+            }
+        }
+        if let Some(asset) = cross {
+            self.forget_venue_numbers(&asset);
+        }
+    }
+
+    /// The clock was set back: nothing known may count as news from the future.
+    pub(super) fn clamp_times(&mut self, now: Timestamp) {
+        self.picture_at = self.picture_at.map(|at| at.min(now));
+        for held in self.positions.values_mut() {
+            held.changed_at = held.changed_at.min(now);
+        }
+        for at in self.balances_at.values_mut() {
+            *at = now.min(*at);
+        }
+        for (_, at) in self.unseen.values_mut() {
+            *at = now.min(*at);
+        }
+        for feed in self.feeds.values_mut() {
+            feed.mark_at = feed.mark_at.min(now);
+            feed.streamed_at = feed.streamed_at.map(|at| at.min(now));
+        }
     }
 
     /// Takes a mark price; false when it is older than the one known.
@@ -179,6 +290,7 @@ impl Desk {
         feed.volatility.update(mark.price, mark.at);
         feed.mark = Some(mark.price);
         feed.mark_at = mark.at;
+        feed.streamed_at = Some(mark.at);
         if mark.funding_rate.is_some() {
             feed.funding_rate = mark.funding_rate;
             feed.next_funding_at = mark.next_funding_at;
@@ -188,6 +300,9 @@ impl Desk {
 
     pub(super) fn apply_book(&mut self, book: Book) {
         let feed = self.feeds.entry(book.symbol.clone()).or_default();
+        if feed.book.as_ref().is_some_and(|known| known.at > book.at) {
+            return;
+        }
         feed.book = (!book.is_unusable()).then_some(book);
     }
 
@@ -226,9 +341,18 @@ impl Desk {
 
     /// The arithmetic of a scope at the newest marks; `None` while a tier table is missing.
     pub(super) fn margin(&self, scope: &Scope) -> Option<ScopeMargin> {
+        self.margin_at(scope, |position| self.mark(position))
+    }
+
+    /// The same at the marks that came with the account picture, as the venue's own numbers are.
+    pub(super) fn pictured_margin(&self, scope: &Scope) -> Option<ScopeMargin> {
+        self.margin_at(scope, |position| position.mark_price)
+    }
+
+    fn margin_at(&self, scope: &Scope, mark: impl Fn(&Position) -> Price) -> Option<ScopeMargin> {
         let mut legs = Vec::new();
         let mut wallet = match scope {
-            Scope::Isolated(_) => crate::domain::Money::ZERO,
+            Scope::Isolated(_) => Money::ZERO,
             Scope::Cross(asset) => self.balances.get(asset)?.cross_wallet,
         };
         for held in self.members(scope) {
@@ -242,7 +366,7 @@ impl Desk {
                 side: position.side,
                 quantity: position.quantity,
                 entry: position.entry_price,
-                mark: self.mark(position),
+                mark: mark(position),
                 tiers: Arc::clone(tiers),
             });
         }
@@ -258,12 +382,62 @@ pub(super) fn scope_of(position: &Position) -> Scope {
     }
 }
 
-fn note_size(changes: &mut Vec<SizeChange>, key: &PositionKey, before: Quantity, after: Quantity) {
-    if before != after {
-        changes.push(SizeChange {
+impl Held {
+    /// Takes a private change; false when it says that the position is gone.
+    fn take(&mut self, change: &PositionChange, at: Timestamp) -> bool {
+        self.changed_at = at;
+        let (Some(side), Some(entry)) = (change.side, change.entry_price) else {
+            return false;
+        };
+        if !change.quantity.is_positive() {
+            return false;
+        }
+        let position = &mut self.position;
+        position.side = side;
+        position.quantity = change.quantity;
+        position.entry_price = entry;
+        position.isolated_wallet = change.isolated_wallet;
+        position.margin_mode = if change.isolated {
+            MarginMode::Isolated
+        } else {
+            MarginMode::Cross
+        };
+        // The venue's own numbers belong to the state before this change.
+        position.venue_liquidation = None;
+        position.venue_maintenance = None;
+        position.updated_at = at;
+        true
+    }
+}
+
+/// Notes what differs between two sights of one position.
+fn note(changes: &mut Changes, key: &PositionKey, before: Option<&Held>, after: Option<&Held>) {
+    let size = |held: Option<&Held>| held.map_or(Quantity::ZERO, |held| held.position.quantity);
+    let flipped = match (before, after) {
+        (Some(before), Some(after)) => before.position.side != after.position.side,
+        (None, _) | (_, None) => false,
+    };
+    if size(before) != size(after) || flipped {
+        changes.sizes.push(SizeChange {
             key: key.clone(),
-            before,
-            after,
+            before: size(before),
+            after: size(after),
+            flipped,
+        });
+        return;
+    }
+    let (Some(before), Some(after)) = (before, after) else {
+        return;
+    };
+    let amount = after.position.isolated_wallet - before.position.isolated_wallet;
+    let stays_isolated = before.position.margin_mode == MarginMode::Isolated
+        && after.position.margin_mode == MarginMode::Isolated;
+    if stays_isolated && amount >= LEAST_GROWTH {
+        changes.growths.push(Growth {
+            key: key.clone(),
+            asset: after.position.margin_asset.clone(),
+            amount,
+            auto_add: after.position.auto_add_margin,
         });
     }
 }

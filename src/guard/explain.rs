@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 use rust_decimal::prelude::{FromPrimitive, ToPrimitive};
 
-use super::desk::SizeChange;
+use super::desk::{Growth, SizeChange};
 use super::intent::{FillReport, Intent, IntentKind};
 use super::planner::{Candidate, Plan};
 use super::policy::Policy;
@@ -211,10 +211,28 @@ pub(super) fn foreign(change: &SizeChange) -> String {
             change.key, change.after
         );
     }
+    if change.flipped {
+        return format!(
+            "{} changed its side ({} before, {} now), not by Plimsoll.",
+            change.key, change.before, change.after
+        );
+    }
     format!(
         "{} went from {} to {}, not by Plimsoll.",
         change.key, change.before, change.after
     )
+}
+
+/// An isolated wallet that grew without an act of ours.
+pub(super) fn growth(growth: &Growth) -> String {
+    let amount = money(growth.amount);
+    let (asset, key) = (&growth.asset, &growth.key);
+    if growth.auto_add {
+        return format!(
+            "The exchange itself added {amount} {asset} to {key} from the free balance (its auto-add margin is on for this position)."
+        );
+    }
+    format!("The margin of {key} grew by {amount} {asset}, not by Plimsoll.")
 }
 
 #[cfg(test)]

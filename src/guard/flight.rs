@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::desk::Desk;
+use super::desk::{Desk, SizeChange};
 use super::intent::{FillReport, Intent, IntentKind};
 use super::policy::Policy;
-use crate::domain::{Money, Quantity, Rate, Timestamp};
+use crate::domain::{Money, Position, PositionKey, Quantity, Rate, Timestamp};
 use rust_decimal::Decimal;
 
 /// Re-reads of the account before an acknowledged act counts as not seen.
@@ -17,8 +17,16 @@ const FIRST_GAP_MS: i64 = 300;
 const LONGEST_GAP_MS: i64 = 5_000;
 /// Extra time after the receive window before "not found" means "was never executed".
 const WINDOW_SLACK_MS: i64 = 2_000;
+/// A sent intent without any answer for this long counts as unknown: the driver owes an outcome.
+const ANSWER_LOST_MS: i64 = 30_000;
+/// A look-up without any answer for this long counts as failed.
+const LOOKUP_LOST_MS: i64 = 15_000;
 /// Funding or fees may take this share of an addition between sending and re-reading.
 const TOLERATED_SHARE: Decimal = Decimal::from_parts(2, 0, 0, false, 2);
+/// However high funding is, at least the rest of an addition must be seen.
+const MOST_TOLERATED: Decimal = Decimal::from_parts(5, 0, 0, false, 1);
+/// A second half later than this after its plan was made is no longer the same rescue.
+const RECYCLE_WITHIN_MS: i64 = 10 * 60_000;
 
 /// Where an intent stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,6 +41,8 @@ pub(super) enum Stage {
     /// The outcome is unknown.
     Looking {
         sent_at: Timestamp,
+        /// After this instant the venue can no longer execute it.
+        closes_at: Timestamp,
         tries: u32,
         next_at: Timestamp,
         waiting: bool,
@@ -55,6 +65,10 @@ pub(super) struct Flight {
     pub(super) reaches: bool,
     /// What private order events have told so far.
     pub(super) told: Option<FillReport>,
+    /// Private order events have told that it is final.
+    pub(super) ended: bool,
+    /// When it was booked on the budgets.
+    pub(super) charged_at: Timestamp,
 }
 
 /// What a re-read says about an acknowledged act.
@@ -64,6 +78,16 @@ pub(super) enum Sighting {
     NotYet,
 }
 
+/// What the account says about an act whose outcome the venue does not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trace {
+    /// Its effect is there.
+    Own,
+    /// Its effect is there, but the venue may have done that by itself.
+    Doubtful,
+    Nothing,
+}
+
 impl Flight {
     pub(super) fn new(intent: Intent, stage: Stage, reaches: bool) -> Self {
         Self {
@@ -71,6 +95,82 @@ impl Flight {
             stage,
             reaches,
             told: None,
+            ended: false,
+            charged_at: Timestamp::ZERO,
+        }
+    }
+
+    /// Is the position still the one that the intent was made for?
+    pub(super) fn matches(&self, desk: &Desk) -> bool {
+        let intent = &self.intent;
+        desk.positions.get(&intent.key).is_some_and(|held| {
+            let position = &held.position;
+            let same = position.side == intent.side
+                && position.margin_mode == intent.margin_mode
+                && position.quantity == intent.before.quantity;
+            // An addition is verified against the wallet it started from.
+            let adds = matches!(intent.kind, IntentKind::AddMargin { .. });
+            same && (!adds || position.isolated_wallet == intent.before.isolated_wallet)
+        })
+    }
+
+    /// Can `change` be the work of this intent?
+    pub(super) fn explains(&self, change: &SizeChange) -> bool {
+        let IntentKind::Reduce { quantity, .. } = &self.intent.kind else {
+            return false;
+        };
+        let before = self.intent.before.quantity;
+        self.is_out()
+            && self.intent.key == change.key
+            && !change.flipped
+            && change.after < change.before
+            && change.after >= before - *quantity
+    }
+
+    /// Did it do all that was asked? Without a fill report nothing is known to the contrary.
+    pub(super) fn is_complete(&self, fill: Option<FillReport>) -> bool {
+        match (&self.intent.kind, fill) {
+            (IntentKind::Reduce { quantity, .. }, Some(fill)) => fill.quantity >= *quantity,
+            (IntentKind::Reduce { .. } | IntentKind::AddMargin { .. }, _) => true,
+        }
+    }
+
+    /// Is this an addition to the margin of `key` that may be executed by now?
+    pub(super) fn adds_to(&self, key: &PositionKey) -> bool {
+        self.is_out()
+            && self.intent.key == *key
+            && matches!(self.intent.kind, IntentKind::AddMargin { .. })
+    }
+
+    /// Free balance of `asset` that this intent is going to take.
+    pub(super) fn takes(&self, asset: &str) -> Money {
+        match self.intent.kind {
+            IntentKind::AddMargin { amount } if self.intent.margin_asset == asset => amount,
+            IntentKind::AddMargin { .. } | IntentKind::Reduce { .. } => Money::ZERO,
+        }
+    }
+
+    fn is_out(&self) -> bool {
+        !matches!(self.stage, Stage::Asking { .. })
+    }
+
+    /// The clock was set back to `now`: no wait may be longer than it was meant.
+    pub(super) fn clamp_waits(&mut self, now: Timestamp, policy: &Policy) {
+        match &mut self.stage {
+            Stage::Asking { deadline, .. } => *deadline = now.plus_ms(policy.ask_ms).min(*deadline),
+            Stage::Sent { at } => *at = now.min(*at),
+            Stage::Looking {
+                closes_at, next_at, ..
+            } => {
+                *closes_at = window_end(now, policy).min(*closes_at);
+                *next_at = now.plus_ms(LONGEST_GAP_MS).min(*next_at);
+            }
+            Stage::Verifying {
+                acked_at, next_at, ..
+            } => {
+                *acked_at = now.min(*acked_at);
+                *next_at = now.plus_ms(LONGEST_GAP_MS).min(*next_at);
+            }
         }
     }
 
@@ -88,15 +188,40 @@ impl Flight {
     }
 
     /// The next instant at which this flight wants to be looked at.
-    pub(super) fn wake_at(&self) -> Option<Timestamp> {
+    pub(super) fn wake_at(&self) -> Timestamp {
         match &self.stage {
-            Stage::Asking { deadline, .. } => Some(*deadline),
-            Stage::Sent { .. } => None,
+            Stage::Asking { deadline, .. } => *deadline,
+            Stage::Sent { at } => at.plus_ms(ANSWER_LOST_MS),
             Stage::Looking {
                 next_at, waiting, ..
-            } => (!waiting).then_some(*next_at),
-            Stage::Verifying { next_at, .. } => Some(*next_at),
+            } => {
+                let lost = if *waiting { LOOKUP_LOST_MS } else { 0 };
+                next_at.plus_ms(lost)
+            }
+            Stage::Verifying { next_at, .. } => *next_at,
         }
+    }
+
+    /// What the account as known now says about an act that the venue does not know.
+    pub(super) fn trace(&self, desk: &Desk) -> Trace {
+        let held = desk.positions.get(&self.intent.key);
+        match self.sighting(desk) {
+            Sighting::NotYet => Trace::Nothing,
+            Sighting::Seen if held.is_some_and(|held| held.position.auto_add_margin) => {
+                Trace::Doubtful
+            }
+            Sighting::Seen => Trace::Own,
+        }
+    }
+
+    /// Does the account look exactly as if this had never been sent?
+    pub(super) fn untouched(&self, desk: &Desk) -> bool {
+        let before = &self.intent.before;
+        desk.positions.get(&self.intent.key).is_some_and(|held| {
+            held.position.side == self.intent.side
+                && held.position.quantity == before.quantity
+                && held.position.isolated_wallet <= before.isolated_wallet
+        })
     }
 
     /// Does the account as known now show what the intent was to do?
@@ -108,9 +233,14 @@ impl Flight {
             .map(|held| &held.position);
         let seen = match (&self.intent.kind, &self.stage) {
             (IntentKind::AddMargin { amount }, _) => held.is_some_and(|position| {
-                let slack = *amount * Rate::of(TOLERATED_SHARE);
+                let slack = tolerated(*amount, position, desk);
                 position.isolated_wallet >= before.isolated_wallet + *amount - slack
             }),
+            (IntentKind::Reduce { .. }, Stage::Verifying { .. })
+                if held.is_some_and(|position| position.side != self.intent.side) =>
+            {
+                true
+            }
             (IntentKind::Reduce { .. }, Stage::Verifying { fill, .. }) => {
                 let now = held.map_or(Quantity::ZERO, |position| position.quantity);
                 match fill
@@ -134,6 +264,17 @@ impl Flight {
     }
 }
 
+/// What one funding and rounding may have taken from an addition before it is seen.
+fn tolerated(amount: Money, position: &Position, desk: &Desk) -> Money {
+    let feed = desk.feeds.get(&position.key.symbol);
+    let funding = feed
+        .and_then(|feed| feed.funding_rate)
+        .unwrap_or(Rate::ZERO);
+    let notional = desk.mark(position) * position.quantity;
+    let slack = amount * Rate::of(TOLERATED_SHARE) + notional * funding.abs();
+    slack.min(amount * Rate::of(MOST_TOLERATED))
+}
+
 /// Gap before try number `tries`.
 pub(super) fn gap_ms(tries: u32) -> i64 {
     FIRST_GAP_MS
@@ -141,22 +282,43 @@ pub(super) fn gap_ms(tries: u32) -> i64 {
         .min(LONGEST_GAP_MS)
 }
 
-/// After this instant a request sent at `sent_at` can no longer be executed by the venue.
+/// After this instant a request that left at the latest at `sent_at` can no longer be executed by the venue.
 pub(super) fn window_end(sent_at: Timestamp, policy: &Policy) -> Timestamp {
-    sent_at.plus_ms(policy.receive_window_ms + WINDOW_SLACK_MS)
+    let window = policy.receive_window_ms.saturating_add(WINDOW_SLACK_MS);
+    sent_at.plus_ms(window)
 }
 
 /// What a verified trim has really freed, at most: the share of the margin balance that belonged to
-/// the closed part minus fee, and never more than the cross wallet gained.
-pub(super) fn freed_by(intent: &Intent, fill: &FillReport, desk: &Desk, policy: &Policy) -> Money {
+/// the closed part minus fee, and never more than the cross wallet gained. Without a fill report the
+/// account itself says how much was closed.
+pub(super) fn freed_by(
+    intent: &Intent,
+    fill: Option<&FillReport>,
+    desk: &Desk,
+    policy: &Policy,
+    now: Timestamp,
+) -> Money {
     let Some(held) = desk.positions.get(&intent.key) else {
         return Money::ZERO;
     };
     let position = &held.position;
-    if position.side != intent.side || fill.quantity.is_zero() {
+    let asked = match intent.kind {
+        IntentKind::Reduce { quantity, .. } => quantity,
+        IntentKind::AddMargin { .. } => Quantity::ZERO,
+    };
+    let mut fill = fill.copied().unwrap_or_default();
+    if !fill.quantity.is_positive() {
+        fill.quantity = intent.before.quantity - position.quantity;
+    }
+    fill.quantity = fill.quantity.min(asked);
+    let late = now.since(intent.planned_at) > RECYCLE_WITHIN_MS;
+    if late || position.side != intent.side || !fill.quantity.is_positive() {
         return Money::ZERO;
     }
-    let released = intent.before.isolated_wallet - position.isolated_wallet;
+    // Whatever else left the wallet meanwhile is not ours to put back.
+    let share = fill.quantity.ratio(intent.before.quantity);
+    let most = intent.before.isolated_wallet * share.unwrap_or(Rate::ZERO);
+    let released = (intent.before.isolated_wallet - position.isolated_wallet).min(most);
     let at = fill.average_price.unwrap_or_else(|| desk.mark(position));
     let mut part = position.clone();
     part.quantity = fill.quantity;

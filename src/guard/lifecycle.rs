@@ -5,14 +5,15 @@ use super::action::{Action, ReportKind, Severity};
 use super::event::{Mode, OrderStatus, OrderUpdate, Refresh};
 use super::explain;
 use super::flight::{
-    Flight, MAX_LOOKUPS, MAX_REREADS, Sighting, Stage, freed_by, gap_ms, window_end,
+    Flight, MAX_LOOKUPS, MAX_REREADS, Sighting, Stage, Trace, freed_by, gap_ms, window_end,
 };
 use super::intent::{
     Ending, FillReport, Intent, IntentId, IntentKind, Outcome, Reaction, Resolution, Scope,
 };
 use super::journal::{Entry, OpenIntent};
 use super::level::Level;
-use crate::domain::{Money, Timestamp};
+use super::watch::Watch;
+use crate::domain::{Money, Rate, Timestamp};
 use rust_decimal::Decimal;
 
 /// Pause after a refusal that nothing but the trader can mend.
@@ -21,6 +22,15 @@ const POWERLESS_PAUSE_MS: i64 = 60_000;
 const NO_BALANCE_PAUSE_MS: i64 = 60_000;
 /// Pause before the next plan when the last one was known not to restore the target.
 const SHORT_PAUSE_MS: i64 = 1_000;
+/// However long the venue wants to be left alone, the guard tries again after this; the network layer
+/// keeps the venue's own limit.
+const LONGEST_PAUSE_MS: i64 = 5 * 60_000;
+/// A throttle longer than this is told as an alarm.
+const LONG_THROTTLE_MS: i64 = 10_000;
+/// After a no the same danger is not asked about again for this long.
+const DECLINED_PAUSE_MS: i64 = 5 * 60_000;
+/// Look-ups that failed before the account alone may decide about an unknown outcome.
+const TRUSTED_LOOKUPS: u32 = 3;
 /// Smallest amount that is put back after a trim.
 const LEAST_RECYCLE: Money = Money::of(Decimal::ONE);
 /// Money is moved in steps of one hundredth.
@@ -44,8 +54,11 @@ impl Guard {
                         explain::deed(&intent)
                     );
                     self.tell(&intent, ReportKind::NotKnown, Severity::Warning, text, now);
-                    let stage = looking(sent_at, 0, now);
-                    let flight = Flight::new(intent, stage, true);
+                    // It may have left as late as the end of the former run.
+                    let closes = window_end(now, &self.policy);
+                    let stage = looking(sent_at, closes, 0, now);
+                    let mut flight = Flight::new(intent, stage, true);
+                    flight.charged_at = sent_at;
                     match self.flights.entry(flight.intent.scope.clone()) {
                         std::collections::btree_map::Entry::Vacant(free) => {
                             free.insert(flight);
@@ -62,35 +75,38 @@ impl Guard {
     /// First halves that a restart left without their second half.
     pub(super) fn resume_unfinished(&mut self, now: Timestamp) {
         for (intent, fill) in std::mem::take(&mut self.unfinished) {
-            self.second_half(&intent, fill.as_ref(), now);
+            self.second_half(&intent, fill.as_ref(), true, now);
         }
     }
 
     pub(super) fn on_outcome(&mut self, id: &IntentId, outcome: Outcome, now: Timestamp) {
+        let Some(flight) = self.flight_mut(id) else {
+            return;
+        };
+        let at = match flight.stage {
+            Stage::Sent { at } => at,
+            // An answer that comes after all is worth more than a look-up.
+            Stage::Looking { sent_at, .. } => sent_at,
+            Stage::Asking { .. } | Stage::Verifying { .. } => return,
+        };
+        let looking = matches!(flight.stage, Stage::Looking { .. });
+        let filled = flight.told.filter(|told| told.quantity.is_positive());
         let record = Entry::Outcome {
             intent: id.clone(),
             outcome: outcome.clone(),
         };
         self.out.push_back(Action::Record(record));
-        let Some(flight) = self.flight_mut(id) else {
-            return;
-        };
-        let Stage::Sent { at } = flight.stage else {
-            return;
-        };
         match outcome {
             Outcome::Done { fill } => self.acknowledged(id, fill, now),
-            Outcome::Unknown { message } => {
-                flight.stage = looking(at, 0, now);
-                let intent = flight.intent.clone();
-                let text = format!(
-                    "Not known: {} was sent, no answer ({message}). Asking the exchange; it is not sent again.",
-                    explain::deed(&intent)
-                );
-                self.tell(&intent, ReportKind::NotKnown, Severity::Alarm, text, now);
+            // A refusal of something that private events have shown to be filled is no refusal.
+            Outcome::Throttled { .. } | Outcome::Rejected { .. } if filled.is_some() => {
+                self.acknowledged(id, filled, now);
             }
+            Outcome::Unknown { message } if !looking => self.unknown(id, at, &message, now),
+            Outcome::Unknown { .. } => {}
             Outcome::Throttled { until } => {
                 let message = format!("the exchange limits requests until {until}");
+                let until = until.min(now.plus_ms(LONGEST_PAUSE_MS));
                 self.not_executed(id, message, until, now);
             }
             Outcome::Rejected {
@@ -103,6 +119,49 @@ impl Guard {
         }
     }
 
+    /// Sent, and nobody can say whether it arrived.
+    fn unknown(&mut self, id: &IntentId, sent_at: Timestamp, message: &str, now: Timestamp) {
+        let closes = window_end(now, &self.policy);
+        let Some(flight) = self.flight_mut(id) else {
+            return;
+        };
+        flight.stage = looking(sent_at, closes, 0, now);
+        let (intent, ended, told) = (flight.intent.clone(), flight.ended, flight.told);
+        let text = format!(
+            "Not known: {} was sent, no answer ({message}). Asking the exchange; it is not sent again.",
+            explain::deed(&intent)
+        );
+        self.tell(&intent, ReportKind::NotKnown, Severity::Alarm, text, now);
+        if ended && let Some(told) = told {
+            self.on_resolved(id, final_word(told), now);
+        }
+    }
+
+    /// Questions about a position that is another one by now are void.
+    pub(super) fn void_questions(&mut self, now: Timestamp) {
+        let void = self.flights.values().filter(|flight| {
+            matches!(flight.stage, Stage::Asking { .. }) && !flight.matches(&self.desk)
+        });
+        let ids: Vec<IntentId> = void.map(|flight| flight.intent.id.clone()).collect();
+        for id in ids {
+            self.withdraw(&id, "the position has changed since the question", now);
+        }
+    }
+
+    /// The clock was set back: no wait may be longer than it was meant.
+    pub(super) fn clamp_waits(&mut self, now: Timestamp) {
+        let longest = now.plus_ms(LONGEST_PAUSE_MS);
+        for (_, watch) in &mut self.watches {
+            watch.cooldown_until = watch.cooldown_until.min(longest);
+            watch.rest_until = watch.rest_until.min(longest);
+            watch.add_refused_until = watch.add_refused_until.min(longest);
+            watch.told_at = watch.told_at.map(|at| at.min(now));
+        }
+        for flight in self.flights.values_mut().chain(&mut self.backlog) {
+            flight.clamp_waits(now, &self.policy);
+        }
+    }
+
     fn acknowledged(&mut self, id: &IntentId, fill: Option<FillReport>, now: Timestamp) {
         let Some(flight) = self.flight_mut(id) else {
             return;
@@ -111,7 +170,12 @@ impl Guard {
         let reduces = matches!(flight.intent.kind, IntentKind::Reduce { .. });
         if reduces && fill.is_some_and(|fill| fill.quantity.is_zero()) {
             let message = "nothing was filled at the bounded price".to_owned();
-            self.not_executed(id, message, now.plus_ms(SHORT_PAUSE_MS), now);
+            let scope = flight.intent.scope.clone();
+            let pause = self.watch_mut(&scope).map_or(SHORT_PAUSE_MS, |watch| {
+                watch.refusals = watch.refusals.saturating_add(1);
+                gap_ms(watch.refusals).max(SHORT_PAUSE_MS)
+            });
+            self.not_executed(id, message, now.plus_ms(pause), now);
             return;
         }
         flight.stage = Stage::Verifying {
@@ -131,25 +195,26 @@ impl Guard {
         message: &str,
         now: Timestamp,
     ) {
-        let Some(scope) = self
-            .flight_mut(id)
-            .map(|flight| flight.intent.scope.clone())
-        else {
+        let Some(intent) = self.flight_mut(id).map(|flight| flight.intent.clone()) else {
             return;
         };
+        let scope = intent.scope;
+        let adds = matches!(intent.kind, IntentKind::AddMargin { .. });
         let mut pause = SHORT_PAUSE_MS;
-        if let Some((_, watch)) = self.watches.iter_mut().find(|(known, _)| *known == scope) {
+        if let Some(watch) = self.watch_mut(&scope) {
             watch.refusals = watch.refusals.saturating_add(1);
             pause = gap_ms(watch.refusals);
             match reaction {
-                Reaction::NoBalance => {
+                // At once another way, unless that was the other way already.
+                Reaction::NoBalance if adds => {
                     watch.add_refused_until = now.plus_ms(NO_BALANCE_PAUSE_MS);
                     pause = 0;
                 }
-                Reaction::BoundPrice => {
+                Reaction::BoundPrice if !watch.bound_price => {
                     watch.bound_price = true;
                     pause = 0;
                 }
+                Reaction::NoBalance | Reaction::BoundPrice => {}
                 Reaction::Powerless => pause = POWERLESS_PAUSE_MS,
                 Reaction::Resync
                 | Reaction::AlreadyFlat
@@ -188,11 +253,25 @@ impl Guard {
         let Some(flight) = self.flight_mut(id) else {
             return;
         };
-        let Stage::Looking { sent_at, tries, .. } = flight.stage else {
+        let Stage::Looking {
+            sent_at,
+            closes_at,
+            tries,
+            ..
+        } = flight.stage
+        else {
             return;
         };
         let flight_seen = flight.clone();
-        let tries = tries + 1;
+        let tries = tries.saturating_add(1);
+        let mut next_at = now.plus_ms(gap_ms(tries));
+        if now < closes_at {
+            next_at = next_at.min(closes_at);
+        }
+        let again = looking(sent_at, closes_at, tries, next_at);
+        let picture = self.desk.picture_at.unwrap_or(Timestamp::ZERO);
+        // From here on the account shows it, or it never happened.
+        let settled = now >= closes_at && picture >= closes_at;
         match resolution {
             Resolution::Executed { fill } => {
                 self.record_resolution(id, Resolution::Executed { fill });
@@ -203,37 +282,50 @@ impl Guard {
                 let message = "the exchange knows it and did not execute it".to_owned();
                 self.not_executed(id, message, now.plus_ms(SHORT_PAUSE_MS), now);
             }
-            Resolution::NotFound => {
-                let closed = window_end(sent_at, &self.policy);
-                let picture = self.desk.picture_at.unwrap_or(Timestamp::ZERO);
-                if flight_seen.sighting(&self.desk) == Sighting::Seen {
+            Resolution::NotFound => match flight_seen.trace(&self.desk) {
+                Trace::Own => {
                     self.record_resolution(id, Resolution::Executed { fill: None });
                     self.acknowledged(id, None, now);
-                } else if now >= closed && picture >= closed {
+                }
+                Trace::Doubtful if settled => {
+                    let why = "the margin grew, but the exchange's own auto-add may have done that";
+                    self.give_up(id, None, why, now);
+                }
+                Trace::Nothing if settled => {
                     self.record_resolution(id, Resolution::NotFound);
                     let message =
                         "the exchange does not know it and its receive window is over".to_owned();
                     self.not_executed(id, message, now, now);
-                } else {
-                    if now >= closed {
-                        self.sight.want(Refresh::Account, now);
-                    }
-                    self.look_again(id, sent_at, tries, now);
                 }
-            }
-            Resolution::Working | Resolution::Unreachable { .. } => {
-                self.look_again(id, sent_at, tries, now);
+                Trace::Doubtful | Trace::Nothing => self.look_again(id, again, closes_at, now),
+            },
+            Resolution::Working => self.look_again(id, again, closes_at, now),
+            Resolution::Unreachable { .. } => {
+                let untouched = flight_seen.untouched(&self.desk);
+                if settled && untouched && tries >= TRUSTED_LOOKUPS {
+                    let message = "its receive window is over and the account shows no trace of it"
+                        .to_owned();
+                    self.not_executed(id, message, now, now);
+                } else {
+                    self.look_again(id, again, closes_at, now);
+                }
             }
         }
     }
 
-    fn look_again(&mut self, id: &IntentId, sent_at: Timestamp, tries: u32, now: Timestamp) {
+    fn look_again(&mut self, id: &IntentId, again: Stage, closes_at: Timestamp, now: Timestamp) {
+        let Some(flight) = self.flight_mut(id) else {
+            return;
+        };
+        let tries = match again {
+            Stage::Looking { tries, .. } => tries,
+            Stage::Asking { .. } | Stage::Sent { .. } | Stage::Verifying { .. } => 0,
+        };
+        flight.stage = again;
         if tries >= MAX_LOOKUPS {
             self.give_up(id, None, "the exchange did not say what became of it", now);
-            return;
-        }
-        if let Some(flight) = self.flight_mut(id) {
-            flight.stage = looking(sent_at, tries, now.plus_ms(gap_ms(tries)));
+        } else if now >= closes_at {
+            self.sight.want(Refresh::Account, now);
         }
     }
 
@@ -243,32 +335,37 @@ impl Guard {
         let Some(flight) = self.flight_mut(&id) else {
             return;
         };
-        let fee = match (flight.told.and_then(|told| told.fee), update.fee) {
-            (Some(before), Some(more)) => Some(before + more),
+        let before = flight.told.unwrap_or_default();
+        if update.filled < before.quantity {
+            return;
+        }
+        // A fee belongs to new fills only: the same news may come twice.
+        let fee = match (before.fee, update.fee) {
+            (known, _) if update.filled == before.quantity && known.is_some() => known,
+            (Some(known), Some(more)) => Some(known + more),
             (one, other) => one.or(other),
         };
         let told = FillReport {
             quantity: update.filled,
-            average_price: update.average_price,
+            average_price: update.average_price.or(before.average_price),
             fee,
         };
         flight.told = Some(told);
+        flight.ended |= update.status != OrderStatus::Working;
+        let ended = flight.ended;
         let merged = match flight.stage {
             Stage::Verifying { fill, .. } => flight.complete(fill),
             Stage::Asking { .. } | Stage::Sent { .. } | Stage::Looking { .. } => None,
         };
-        match (&mut flight.stage, update.status) {
-            (Stage::Verifying { fill, .. }, _) => *fill = merged,
-            (Stage::Looking { .. }, OrderStatus::Filled | OrderStatus::Ended) => {
-                let resolution = if told.quantity.is_positive() {
-                    Resolution::Executed { fill: Some(told) }
-                } else {
-                    Resolution::NotExecuted
-                };
-                self.on_resolved(&id, resolution, now);
+        match &mut flight.stage {
+            Stage::Verifying { fill, .. } => *fill = merged,
+            Stage::Looking { .. } if ended => self.on_resolved(&id, final_word(told), now),
+            // Faster than the answer. Without a fill the answer will say why.
+            Stage::Sent { .. } if ended && told.quantity.is_positive() => {
+                self.record_resolution(&id, final_word(told));
+                self.acknowledged(&id, Some(told), now);
             }
-            (Stage::Looking { .. }, OrderStatus::Working)
-            | (Stage::Asking { .. } | Stage::Sent { .. }, _) => {}
+            Stage::Asking { .. } | Stage::Sent { .. } | Stage::Looking { .. } => {}
         }
     }
 
@@ -279,33 +376,33 @@ impl Guard {
             let Some(flight) = self.flights.get_mut(&scope) else {
                 continue;
             };
+            if let Stage::Looking {
+                closes_at, next_at, ..
+            } = &mut flight.stage
+                && taken_at >= *closes_at
+            {
+                // With this picture the next look-up can decide: no need to wait for its turn.
+                *next_at = now.min(*next_at);
+            }
             let sighting = flight.sighting(&self.desk);
             let Stage::Verifying {
                 acked_at,
                 fill,
                 tries,
-                next_at,
-            } = &mut flight.stage
+                ..
+            } = flight.stage
             else {
                 continue;
             };
-            if taken_at < *acked_at {
+            if taken_at < acked_at {
                 continue;
             }
-            let fill = *fill;
-            *tries += 1;
-            *next_at = now.plus_ms(gap_ms(*tries));
-            let tries = *tries;
             let id = flight.intent.id.clone();
             match sighting {
                 Sighting::Seen => self.verified(&id, fill, now),
-                Sighting::NotYet if tries >= MAX_REREADS => {
-                    self.give_up(
-                        &id,
-                        fill,
-                        "acknowledged, but the account does not show it",
-                        now,
-                    );
+                Sighting::NotYet if tries > MAX_REREADS => {
+                    let why = "acknowledged, but the account does not show it";
+                    self.give_up(&id, fill, why, now);
                 }
                 Sighting::NotYet => {}
             }
@@ -316,6 +413,7 @@ impl Guard {
         let Some(flight) = self.take_flight(id) else {
             return;
         };
+        let reaches = flight.reaches && flight.is_complete(fill);
         let intent = flight.intent;
         self.record_end(&intent, Ending::Verified { fill });
         let mut line = None;
@@ -328,12 +426,14 @@ impl Guard {
             watch.refresh_lines(&intent.scope, &self.desk, &self.policy);
             watch.refusals = 0;
             watch.helpless = None;
+            watch.rest_until = now.plus_ms(SHORT_PAUSE_MS);
             line = watch
                 .lines
                 .iter()
                 .find(|line| line.key == intent.key)
                 .and_then(|line| line.nearest);
-            let pause = if flight.reaches {
+            watch.falls_short = !reaches;
+            let pause = if reaches {
                 self.policy.cooldown_ms
             } else {
                 SHORT_PAUSE_MS
@@ -342,20 +442,27 @@ impl Guard {
         }
         let text = explain::verified(&intent, fill.as_ref(), line);
         self.tell(&intent, ReportKind::Verified, Severity::Warning, text, now);
-        self.second_half(&intent, fill.as_ref(), now);
+        self.second_half(&intent, fill.as_ref(), reaches, now);
     }
 
     /// Puts back what a recycling trim freed, or ends its plan.
-    fn second_half(&mut self, intent: &Intent, fill: Option<&FillReport>, now: Timestamp) {
+    fn second_half(
+        &mut self,
+        intent: &Intent,
+        fill: Option<&FillReport>,
+        reaches: bool,
+        now: Timestamp,
+    ) {
         let recycles = matches!(intent.kind, IntentKind::Reduce { recycle: true, .. });
         let allowed =
             !self.paused && self.mode > Mode::Watch && !self.flights.contains_key(&intent.scope);
-        let freed = match fill {
-            Some(fill) if recycles && allowed => freed_by(intent, fill, &self.desk, &self.policy),
-            Some(_) | None => Money::ZERO,
+        let freed = if recycles && allowed {
+            freed_by(intent, fill, &self.desk, &self.policy, now)
+        } else {
+            Money::ZERO
         };
         let amount = freed.floor_to(MONEY_STEP);
-        if amount < LEAST_RECYCLE || !self.recycle(intent, amount, now) {
+        if amount < LEAST_RECYCLE || !self.recycle(intent, amount, reaches, now) {
             self.out
                 .push_back(Action::Record(Entry::PlanEnded { plan: intent.plan }));
         }
@@ -365,20 +472,21 @@ impl Guard {
         let Some(flight) = self.take_flight(id) else {
             return;
         };
+        self.refund(&flight, now);
         let intent = flight.intent;
-        self.charge(&intent, now, false);
         let text = format!("Not done: {}; {message}.", explain::deed(&intent));
         self.record_end(&intent, Ending::NotExecuted { message });
         self.out
             .push_back(Action::Record(Entry::PlanEnded { plan: intent.plan }));
-        if let Some((_, watch)) = self
-            .watches
-            .iter_mut()
-            .find(|(known, _)| *known == intent.scope)
-        {
-            watch.cooldown_until = watch.cooldown_until.max(resume);
+        if let Some(watch) = self.watch_mut(&intent.scope) {
+            watch.rest_until = watch.rest_until.max(resume);
         }
-        self.tell(&intent, ReportKind::NotDone, Severity::Warning, text, now);
+        let severity = if resume.since(now) > LONG_THROTTLE_MS {
+            Severity::Alarm
+        } else {
+            Severity::Warning
+        };
+        self.tell(&intent, ReportKind::NotDone, severity, text, now);
     }
 
     /// The truth could not be found out: say so, and go on from what the account shows.
@@ -390,12 +498,10 @@ impl Guard {
         self.record_end(&intent, Ending::Unverified { fill });
         self.out
             .push_back(Action::Record(Entry::PlanEnded { plan: intent.plan }));
-        if let Some((_, watch)) = self
-            .watches
-            .iter_mut()
-            .find(|(known, _)| *known == intent.scope)
-        {
-            watch.cooldown_until = now.plus_ms(self.policy.cooldown_ms);
+        let pause = self.policy.cooldown_ms;
+        if let Some(watch) = self.watch_mut(&intent.scope) {
+            watch.cooldown_until = now.plus_ms(pause);
+            watch.rest_until = now.plus_ms(SHORT_PAUSE_MS);
         }
         let text = format!(
             "Not known: {}; {why}. Going on from what the account shows; check it by hand.",
@@ -407,15 +513,11 @@ impl Guard {
 
     /// Time-driven steps of all flights.
     pub(super) fn tick_flights(&mut self, now: Timestamp) {
-        let due: Vec<IntentId> = self
-            .flights
-            .values()
-            .filter(|flight| flight.wake_at().is_some_and(|at| at <= now))
-            .map(|flight| flight.intent.id.clone())
-            .collect();
-        for id in due {
+        // Each step removes a flight or moves its next wake into the future.
+        while let Some(id) = self.due_flight(now) {
+            let picture = self.desk.picture_at.unwrap_or(Timestamp::ZERO);
             let Some(flight) = self.flight_mut(&id) else {
-                continue;
+                return;
             };
             match &mut flight.stage {
                 Stage::Asking {
@@ -429,17 +531,33 @@ impl Guard {
                 } => {
                     self.decline(&id, "no answer in time, and silence means hold", now);
                 }
-                Stage::Sent { .. } => {}
+                Stage::Sent { at } => {
+                    let at = *at;
+                    self.unknown(&id, at, "no outcome was reported", now);
+                }
+                Stage::Looking { waiting: true, .. } => {
+                    let message = "the question was lost".to_owned();
+                    self.on_resolved(&id, Resolution::Unreachable { message }, now);
+                }
                 Stage::Looking {
-                    waiting, sent_at, ..
+                    waiting,
+                    sent_at,
+                    closes_at,
+                    next_at,
+                    ..
                 } => {
                     *waiting = true;
-                    let sent_at = *sent_at;
+                    *next_at = now;
+                    let (sent_at, closes_at) = (*sent_at, *closes_at);
                     let intent = flight.intent.clone();
                     self.out.push_back(Action::Resolve { intent, sent_at });
+                    if now >= closes_at && picture < closes_at {
+                        self.sight.want(Refresh::Account, now);
+                    }
                 }
                 Stage::Verifying { tries, next_at, .. } => {
-                    *next_at = now.plus_ms(gap_ms(*tries + 1));
+                    *tries = tries.saturating_add(1);
+                    *next_at = now.plus_ms(gap_ms(*tries));
                     self.sight.want(Refresh::Account, now);
                 }
             }
@@ -454,17 +572,16 @@ impl Guard {
         let Some(flight) = asked.cloned() else {
             return "This question is no longer open.".to_owned();
         };
+        let asked_about = flight.clone();
         let intent = flight.intent;
         if self.paused || self.mode == Mode::Watch {
-            self.decline(id, "paused or in watch mode", now);
+            self.withdraw(id, "paused or in watch mode", now);
             return "Not sent: paused or in watch mode.".to_owned();
         }
         let level = self.level_of(&intent.scope);
-        let same = self.desk.positions.get(&intent.key).is_some_and(|held| {
-            held.position.side == intent.side && held.position.quantity == intent.before.quantity
-        });
-        if !same || level < Level::ActSoon || !self.sight.sees(&intent.key.symbol) {
-            self.decline(id, "the situation has changed since the question", now);
+        let same = asked_about.matches(&self.desk);
+        if !same || level < Level::ActSoon || !self.sees_scope(&intent.scope) {
+            self.withdraw(id, "the situation has changed since the question", now);
             return "Not sent: the situation has changed since the question.".to_owned();
         }
         self.flights.remove(&intent.scope);
@@ -477,11 +594,28 @@ impl Guard {
         text
     }
 
+    /// The trader, or a silence that means hold, has said no: the same danger is not asked about
+    /// again soon, a clearly greater one is.
     pub(super) fn decline(&mut self, id: &IntentId, why: &str, now: Timestamp) -> String {
-        let asked = self
-            .flight_mut(id)
-            .filter(|flight| matches!(flight.stage, Stage::Asking { .. }));
-        if asked.is_none() {
+        let asked = self.asked_scope(id);
+        if let Some(scope) = asked {
+            let distance = self.distance_of(&scope);
+            if let Some(watch) = self.watch_mut(&scope) {
+                watch.declined = Some((now.plus_ms(DECLINED_PAUSE_MS), distance));
+            }
+        }
+        self.withdraw(id, why, now)
+    }
+
+    fn asked_scope(&mut self, id: &IntentId) -> Option<Scope> {
+        self.flight_mut(id)
+            .filter(|flight| matches!(flight.stage, Stage::Asking { .. }))
+            .map(|flight| flight.intent.scope.clone())
+    }
+
+    /// Takes a question back without an answer.
+    fn withdraw(&mut self, id: &IntentId, why: &str, now: Timestamp) -> String {
+        if self.asked_scope(id).is_none() {
             return "This question is no longer open.".to_owned();
         }
         let Some(flight) = self.take_flight(id) else {
@@ -497,12 +631,8 @@ impl Guard {
         self.out.push_back(Action::Record(Entry::PlanEnded {
             plan: flight.intent.plan,
         }));
-        if let Some((_, watch)) = self
-            .watches
-            .iter_mut()
-            .find(|(known, _)| *known == flight.intent.scope)
-        {
-            watch.cooldown_until = now.plus_ms(self.policy.cooldown_ms);
+        if let Some(watch) = self.watch_mut(&flight.intent.scope) {
+            watch.rest_until = watch.rest_until.max(now.plus_ms(SHORT_PAUSE_MS));
         }
         self.out.push_back(Action::Unask {
             intent: id.clone(),
@@ -518,25 +648,35 @@ impl Guard {
             .filter(|flight| matches!(flight.stage, Stage::Asking { .. }));
         let ids: Vec<IntentId> = asking.map(|flight| flight.intent.id.clone()).collect();
         for id in ids {
-            self.decline(&id, why, now);
+            self.withdraw(&id, why, now);
         }
     }
 
     /// Own liquidation price against the venue's, after each picture.
     pub(super) fn tell_mismatches(&mut self, now: Timestamp) {
         let tolerance = self.policy.mismatch_tolerance;
+        let half = tolerance * Rate::of(Decimal::new(5, 1));
+        // Without tiers there is no own number that could differ.
+        let scopes = self.watches.iter().map(|(scope, _)| scope);
+        let seen: Vec<Scope> = scopes
+            .filter(|scope| self.sees_scope(scope))
+            .cloned()
+            .collect();
         let mut told = Vec::new();
         for (scope, watch) in &mut self.watches {
             let apart = watch.lines.iter().find_map(|line| {
-                let (own, venue) = (line.own?, line.venue?);
-                let gap = (own - venue).abs().ratio(venue)?;
-                (gap > tolerance).then(|| (line.key.clone(), own, venue))
+                let venue = line.venue?;
+                let gap = line.own.and_then(|own| (own - venue).abs().ratio(venue));
+                // Once told, it must be clearly gone before it may be told again.
+                let limit = if watch.mismatch_told { half } else { tolerance };
+                let apart = gap.map_or(seen.contains(scope), |gap| gap > limit);
+                apart.then(|| (line.key.clone(), line.own, venue))
             });
             if let (Some((key, own, venue)), false) = (&apart, watch.mismatch_told) {
+                let own = own.map_or_else(|| "(none)".to_owned(), explain::price);
+                let venue = explain::price(*venue);
                 let text = format!(
-                    "{key}: own liquidation price {} and the exchange's {} differ. The nearer one counts.",
-                    explain::price(*own),
-                    explain::price(*venue)
+                    "{key}: own liquidation price {own} and the exchange's {venue} differ. The nearer one counts."
                 );
                 told.push((scope.clone(), text));
             }
@@ -554,9 +694,26 @@ impl Guard {
         }
     }
 
+    fn due_flight(&self, now: Timestamp) -> Option<IntentId> {
+        let mut flights = self.flights.values();
+        let due = flights.find(|flight| flight.wake_at() <= now)?;
+        Some(due.intent.id.clone())
+    }
+
     fn level_of(&self, scope: &Scope) -> Level {
         let found = self.watches.iter().find(|(known, _)| known == scope);
         found.map_or(Level::Calm, |(_, watch)| watch.level)
+    }
+
+    fn distance_of(&self, scope: &Scope) -> f64 {
+        let found = self.watches.iter().find(|(known, _)| known == scope);
+        let worst = found.and_then(|(_, watch)| watch.worst(&self.desk, &self.gauge, &self.policy));
+        worst.map_or(0.0, |(_, danger)| danger.distance)
+    }
+
+    pub(super) fn watch_mut(&mut self, scope: &Scope) -> Option<&mut Watch> {
+        let found = self.watches.iter_mut().find(|(known, _)| known == scope);
+        found.map(|(_, watch)| watch)
     }
 
     fn flight_mut(&mut self, id: &IntentId) -> Option<&mut Flight> {
@@ -604,9 +761,19 @@ impl Guard {
     }
 }
 
-fn looking(sent_at: Timestamp, tries: u32, next_at: Timestamp) -> Stage {
+/// What a private event has told as final.
+fn final_word(told: FillReport) -> Resolution {
+    if told.quantity.is_positive() {
+        Resolution::Executed { fill: Some(told) }
+    } else {
+        Resolution::NotExecuted
+    }
+}
+
+fn looking(sent_at: Timestamp, closes_at: Timestamp, tries: u32, next_at: Timestamp) -> Stage {
     Stage::Looking {
         sent_at,
+        closes_at,
         tries,
         next_at,
         waiting: false,

@@ -25,26 +25,21 @@ mod sight;
 mod view;
 mod watch;
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::domain::{Account, Symbol, Timestamp};
 use crate::forecast::Gauge;
 use action::{Action, Report, ReportKind, Severity, View};
-use desk::{Desk, SizeChange, scope_of};
+use desk::{Changes, Desk, scope_of};
 use event::{AccountChange, Command, Event, Mark, Mode, OrderOrigin, OrderUpdate, Refresh};
 use flight::Flight;
 use intent::{Intent, Scope};
 use journal::{Entry, Recovered, Spent};
 use policy::Policy;
-use sight::{Blindness, Sight};
+use sight::{Findings, Sight};
 use watch::Watch;
 
-/// After a start this much time may pass before missing inputs are called blindness.
-const START_GRACE_MS: i64 = 15_000;
 /// After a private change the account is read again this much later.
 const REREAD_AFTER_MS: i64 = 250;
 /// Attempts of a rescue, used for the time it may need.
@@ -89,7 +84,7 @@ impl Guard {
             flights: BTreeMap::new(),
             backlog: Vec::new(),
             unfinished: Vec::new(),
-            sight: Sight::new(now.plus_ms(START_GRACE_MS)),
+            sight: Sight::new(now),
             spent: BTreeMap::new(),
             sequence: 0,
             plan: 0,
@@ -103,8 +98,10 @@ impl Guard {
     pub fn handle(&mut self, event: Event, now: Timestamp) {
         match event {
             Event::Mark(mark) => {
+                let quiet = self.out.len();
                 self.on_mark(&mark, now);
-                if now < self.wake {
+                // Whatever was started may want to be woken earlier than was known.
+                if now < self.wake && self.out.len() == quiet {
                     return;
                 }
             }
@@ -122,6 +119,7 @@ impl Guard {
                     rules.instrument = Some(instrument);
                 }
                 self.sight.arrived(Refresh::Rules, now, &self.policy);
+                self.sight.check_soon();
             }
             Event::Tiers { symbol, table } => {
                 self.desk.rules.entry(symbol).or_default().tiers = Some(Arc::new(table));
@@ -189,6 +187,11 @@ impl Guard {
         if !self.desk.apply_mark(mark) {
             return;
         }
+        if self.sight.misses_mark(&mark.symbol) {
+            self.sight.check_soon();
+        }
+        // Nothing is decided before what has grown old since the last look is known.
+        self.look(now);
         for index in 0..self.watches.len() {
             let Some((_, watch)) = self.watches.get_mut(index) else {
                 return;
@@ -206,17 +209,11 @@ impl Guard {
         let changes = self.desk.apply_account(account);
         self.sight.arrived(Refresh::Account, now, &self.policy);
         self.sight.check_soon();
-        self.tell_foreign(&changes, now);
-        if self.desk.positions.keys().any(|key| {
-            self.desk
-                .rules
-                .get(&key.symbol)
-                .is_none_or(|rules| rules.instrument.is_none())
-        }) {
-            self.sight.want(Refresh::Rules, now);
-        }
         self.sync_watches();
         self.all_lines_stale();
+        self.tell_foreign(&changes, now);
+        self.void_questions(now);
+        self.look(now);
         self.verify_flights(account.taken_at, now);
         self.resume_unfinished(now);
         self.assess_all(now);
@@ -225,11 +222,13 @@ impl Guard {
 
     fn on_change(&mut self, change: &AccountChange, now: Timestamp) {
         let changes = self.desk.apply_change(change);
-        self.tell_foreign(&changes, now);
         self.sight
             .want(Refresh::Account, now.plus_ms(REREAD_AFTER_MS));
         self.sync_watches();
         self.all_lines_stale();
+        self.tell_foreign(&changes, now);
+        self.void_questions(now);
+        self.look(now);
         self.assess_all(now);
     }
 
@@ -257,9 +256,12 @@ impl Guard {
             "The clock jumped by {seconds} s (sleep, pause or a changed clock): everything is read again before anything is done."
         );
         self.report(now, ReportKind::Blind, Severity::Warning, None, None, text);
-        self.sight.want(Refresh::Account, now);
-        self.sight.want(Refresh::Rules, now);
-        self.sight.check_soon();
+        self.sight.restart(now);
+        if gap_ms < 0 {
+            self.desk.clamp_times(now);
+            self.clamp_waits(now);
+        }
+        self.look(now);
     }
 
     fn on_command(&mut self, command: Command, now: Timestamp) {
@@ -277,9 +279,9 @@ impl Guard {
                 self.policy.mode
             ),
             Command::Mode(mode) => {
-                self.mode = mode;
+                let before = std::mem::replace(&mut self.mode, mode);
                 self.out.push_back(Action::Record(Entry::Mode { mode }));
-                if mode < Mode::Auto {
+                if mode < before {
                     self.withdraw_questions("The mode was changed.", now);
                 }
                 format!("Mode is now {mode}.")
@@ -300,8 +302,9 @@ impl Guard {
     }
 
     fn on_recovered(&mut self, recovered: Recovered, now: Timestamp) {
-        self.sequence = recovered.last_sequence;
-        self.plan = recovered.last_plan;
+        // Ids and plans never run backwards, whatever a journal says.
+        self.sequence = self.sequence.max(recovered.last_sequence);
+        self.plan = self.plan.max(recovered.last_plan);
         self.spent = recovered.spent;
         self.paused = recovered.paused;
         if let Some(mode) = recovered.mode {
@@ -313,30 +316,34 @@ impl Guard {
 
     /// Time-driven work, and everything that waits for a whole picture.
     fn settle(&mut self, now: Timestamp) {
-        if self.sight.check_is_due(now) {
-            let (gone, found) = self.sight.check(&self.desk, &self.policy, now);
-            self.tell_sight(&gone, &found, now);
-        }
+        self.look(now);
         self.tick_flights(now);
-        for index in 0..self.watches.len() {
-            let due = self
-                .watches
-                .get(index)
-                .is_some_and(|(_, watch)| watch.cooldown_until <= now);
-            if due {
-                self.assess(index, now);
-            }
-        }
+        self.assess_all(now);
         while let Some(what) = self.sight.due(now) {
             self.out.push_back(Action::Refresh(what));
         }
         self.wake = self.next_wake(now);
     }
 
+    /// Are all prices and tiers seen that the line of `scope` depends on?
+    fn sees_scope(&self, scope: &Scope) -> bool {
+        let mut members = self.desk.members(scope);
+        members.all(|held| self.sight.sees(&held.position.key.symbol))
+    }
+
+    /// Finds out what is missing, when that is due.
+    fn look(&mut self, now: Timestamp) {
+        if self.sight.check_is_due(now) {
+            let findings = self.sight.check(&self.desk, &self.policy, now);
+            self.tell_sight(&findings, now);
+        }
+    }
+
     fn next_wake(&self, now: Timestamp) -> Timestamp {
-        let flights = self.flights.values().filter_map(Flight::wake_at);
-        let cooling = self.watches.iter().map(|(_, watch)| watch.cooldown_until);
-        let next = flights.chain(cooling.filter(|at| *at > now)).min();
+        let flights = self.flights.values().map(Flight::wake_at);
+        let pauses = self.watches.iter();
+        let pauses = pauses.filter_map(|(_, watch)| watch.wake_at(now));
+        let next = flights.chain(pauses).min();
         next.unwrap_or(Timestamp::MAX).min(self.sight.wake_at())
     }
 
@@ -366,43 +373,56 @@ impl Guard {
         }
     }
 
-    fn tell_foreign(&mut self, changes: &[SizeChange], now: Timestamp) {
-        for change in changes {
-            let ours = self
-                .flights
-                .values()
-                .any(|flight| flight.intent.key == change.key);
-            if ours {
-                continue;
-            }
-            let text = explain::foreign(change);
+    fn tell_foreign(&mut self, changes: &Changes, now: Timestamp) {
+        let sizes = changes.sizes.iter().filter(|change| {
+            let mut flights = self.flights.values();
+            !flights.any(|flight| flight.explains(change))
+        });
+        let growths = changes.growths.iter().filter(|growth| {
+            let mut flights = self.flights.values();
+            !flights.any(|flight| flight.adds_to(&growth.key))
+        });
+        let texts: Vec<String> = sizes
+            .map(explain::foreign)
+            .chain(growths.map(explain::growth))
+            .collect();
+        for text in texts {
             self.out
                 .push_back(Action::Record(Entry::Foreign { text: text.clone() }));
             self.report(now, ReportKind::Foreign, Severity::Info, None, None, text);
         }
     }
 
-    fn tell_sight(&mut self, gone: &[Blindness], found: &[(Blindness, Timestamp)], now: Timestamp) {
-        for what in gone {
+    fn tell_sight(&mut self, findings: &Findings, now: Timestamp) {
+        for what in &findings.gone {
             let reason = what.describe(&self.desk, now);
             self.out.push_back(Action::Record(Entry::Blind {
                 since: now,
                 reason: reason.clone(),
             }));
-            let text = format!("BLIND: {reason}. Nothing is sent on stale data; reading again.");
+            let text = if what.blocks() {
+                format!("BLIND: {reason}. Nothing is sent on stale data; reading again.")
+            } else {
+                format!("Half blind: {reason}.")
+            };
             self.report(now, ReportKind::Blind, Severity::Alarm, None, None, text);
         }
-        for (_, since) in found {
+        for (what, since) in &findings.found {
             let blind_ms = now.since(*since);
             self.out.push_back(Action::Record(Entry::Sighted {
                 since: *since,
                 blind_ms,
             }));
-        }
-        if !found.is_empty() && self.sight.missing.is_empty() {
-            let since = found.iter().map(|(_, since)| *since).min().unwrap_or(now);
-            let text = format!("Sight regained after {} s.", now.since(since) / 1_000);
+            let seconds = blind_ms / 1_000;
+            let left = self.sight.missing.len();
+            let rest = match left {
+                0 => String::new(),
+                _ => format!("; {left} other inputs are still missing"),
+            };
+            let text = format!("Sight regained after {seconds} s: {}{rest}.", what.name());
             self.report(now, ReportKind::Sighted, Severity::Info, None, None, text);
+        }
+        if findings.unblocked {
             self.assess_all(now);
         }
     }

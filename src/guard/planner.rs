@@ -1,5 +1,7 @@
 //! Which rescue: every candidate with its exact after-state, its price, and why it was not taken.
 
+use std::collections::BTreeMap;
+
 use rust_decimal::Decimal;
 
 use super::desk::Desk;
@@ -10,7 +12,7 @@ use super::watch::Danger;
 use crate::domain::{
     Instrument, MarginMode, Money, PositionKey, PositionMode, Price, Quantity, Rate, Side,
 };
-use crate::forecast::{Gauge, distance, exceeds, multiple, rate_up};
+use crate::forecast::{Gauge, distance, exceeds, multiple, rate_up, share};
 use crate::margin::{Leg, Reduction, ScopeMargin};
 
 /// Margin is moved in steps of this much of the settlement asset.
@@ -25,6 +27,8 @@ const SEARCH_STEPS: u32 = 24;
 const INSIDE_BOUND: Decimal = Decimal::from_parts(9, 0, 0, false, 1);
 /// Bound used when the venue states none.
 const FALLBACK_BOUND: Decimal = Decimal::from_parts(3, 0, 0, false, 2);
+/// No rescue aims at more distance than this share of mark.
+const FARTHEST_TARGET: f64 = 0.9;
 /// A trim costs its fees and slippage twice: once now, once to get the position back.
 const ROUND_TRIP: Rate = Rate::of(Decimal::TWO);
 
@@ -67,7 +71,12 @@ pub(super) struct Situation<'a> {
     pub(super) danger: Danger,
     /// Position whose line is nearest.
     pub(super) key: &'a PositionKey,
-    pub(super) spent: Spent,
+    /// What each position of the scope has had today.
+    pub(super) spent: &'a BTreeMap<PositionKey, Spent>,
+    /// Free balance that acts under way are going to take, by asset.
+    pub(super) promised: Money,
+    /// The cross positions that share the wallet are seen well enough to take money from it.
+    pub(super) cross_seen: bool,
     /// Use a bounded price because the venue refused a market order.
     pub(super) bound_price: bool,
     /// The venue has just refused an addition for lack of balance.
@@ -80,34 +89,35 @@ impl Situation<'_> {
         let target = multiple(
             self.danger.act_distance,
             self.policy.triggers.restore_factor,
-        );
+        )
+        .min(FARTHEST_TARGET);
         let mut plan = Plan {
             chosen: None,
             others: Vec::new(),
             remarks: Vec::new(),
             target_distance: target,
         };
-        if self.spent.actions >= self.budgets().actions_per_position_day {
-            let spent = self.spent.actions;
+        if self.actions_left(self.key) == 0 {
+            let spent = self.spent(self.key).actions;
             plan.remarks
                 .push(format!("all {spent} actions of this UTC day are used"));
-            return plan;
         }
-        let last = self.spent.actions + 1 == self.budgets().actions_per_position_day;
         let mut found = Vec::new();
-        if last {
-            plan.remarks.push("last action of this UTC day".to_owned());
-        } else {
-            match self.add(target) {
+        match self.actions_left(self.key) {
+            0 => {}
+            1 => plan.remarks.push("last action of this UTC day".to_owned()),
+            _ => match self.add(target) {
                 Ok(candidate) => found.push(candidate),
                 Err(remark) => plan.remarks.push(remark),
-            }
-            found.extend(
-                self.legs_by_size()
-                    .into_iter()
-                    .filter_map(|leg| self.trim(leg, target)),
-            );
+            },
         }
+        found.extend(
+            self.legs_by_size()
+                .into_iter()
+                .filter(|leg| self.actions_left(&leg.key) > 1 && self.may_touch(&leg.key))
+                .filter_map(|leg| self.trim(leg, target)),
+        );
+        plan.remarks.extend(self.auto_add_remark());
         found.retain(|candidate| {
             exceeds(candidate.distance_after, self.danger.distance, LEAST_GAIN)
         });
@@ -117,7 +127,8 @@ impl Situation<'_> {
             .chosen
             .as_ref()
             .is_none_or(|best| best.distance_after <= need)
-            && let Some(close) = self.close()
+            && self.actions_left(self.key) > 0
+            && let Some(close) = self.close(target)
         {
             found.push(close.clone());
             plan.chosen = Some(close);
@@ -158,8 +169,9 @@ impl Situation<'_> {
             return Err("the exchange has just refused an addition for lack of balance".into());
         }
         let budgets = self.budgets();
-        if self.spent.top_ups >= budgets.top_ups_per_position_day {
-            let used = self.spent.top_ups;
+        let spent = self.spent(key);
+        if spent.top_ups >= budgets.top_ups_per_position_day {
+            let used = spent.top_ups;
             return Err(format!(
                 "{used} top-ups today: no good money after bad, only trims follow"
             ));
@@ -197,11 +209,12 @@ impl Situation<'_> {
         let asset = self.asset(key);
         let balance = self.desk.balances.get(&asset).copied().unwrap_or_default();
         let free = balance.available.min(balance.cross_wallet) - budgets.keep_available;
-        let free = free.min(self.spare_of_cross(&asset));
+        let kept = self.promised + self.kept_for_auto_add(key, &asset);
+        let free = (free - kept).min(self.spare_of_cross(&asset) - kept);
         let limits = [
             (budgets.add_per_action, "budget per action"),
             (
-                budgets.add_per_position_day - self.spent.added,
+                budgets.add_per_position_day - self.spent(key).added,
                 "budget of this UTC day",
             ),
             (free, "free balance"),
@@ -226,6 +239,9 @@ impl Situation<'_> {
     /// asset falls below its own restore distance.
     fn spare_of_cross(&self, asset: &str) -> Money {
         let scope = Scope::Cross(asset.to_owned());
+        if !self.cross_seen {
+            return Money::ZERO;
+        }
         let Some(cross) = self.desk.margin(&scope) else {
             let any = self.desk.members(&scope).next().is_some();
             return if any {
@@ -235,24 +251,73 @@ impl Situation<'_> {
             };
         };
         let spare = |leg: &Leg| {
-            let wanted = self.desk.feeds.get(&leg.key.symbol).and_then(|feed| {
-                let floor = crate::forecast::share(self.policy.triggers.floor_distance);
-                let act = self
-                    .gauge
-                    .act_distance(&feed.volatility)
-                    .map_or(floor, |a| a.max(floor));
-                let falls = cross.falls_hurt(&leg.key.symbol)?;
-                wished_line(
-                    leg.mark,
-                    multiple(act, self.policy.triggers.restore_factor),
-                    falls,
-                )
-            });
-            wanted.map_or(Money::ZERO, |line| {
-                cross.wallet - cross.wallet_for_line(&leg.key.symbol, line)
-            })
+            self.restored_wallet(&cross, leg)
+                .map_or(Money::ZERO, |wallet| cross.wallet - wallet)
         };
         cross.legs.iter().map(spare).min().unwrap_or(Money::ZERO)
+    }
+
+    /// Wallet with which `leg` of `scope` stands at its own restore distance.
+    fn restored_wallet(&self, scope: &ScopeMargin, leg: &Leg) -> Option<Money> {
+        let feed = self.desk.feeds.get(&leg.key.symbol)?;
+        let floor = share(self.policy.triggers.floor_distance);
+        let act = self.gauge.act_distance(&feed.volatility);
+        let act = act.map_or(floor, |act| act.max(floor));
+        let target = multiple(act, self.policy.triggers.restore_factor).min(FARTHEST_TARGET);
+        let falls = scope.falls_hurt(&leg.key.symbol)?;
+        let line = wished_line(leg.mark, target, falls)?;
+        Some(scope.wallet_for_line(&leg.key.symbol, line))
+    }
+
+    /// What the venue itself may take from the free balance for other isolated positions with
+    /// auto-add margin, up to their own restore distance: that money must not be counted twice.
+    fn kept_for_auto_add(&self, key: &PositionKey, asset: &str) -> Money {
+        let others = self.desk.positions.values().filter(|held| {
+            let position = &held.position;
+            position.auto_add_margin
+                && position.margin_mode == MarginMode::Isolated
+                && position.margin_asset == asset
+                && position.key != *key
+        });
+        others
+            .map(|held| {
+                let scope = Scope::Isolated(held.position.key.clone());
+                let margin = self.desk.margin(&scope);
+                let wanted = margin.as_ref().and_then(|margin| {
+                    let leg = margin.legs.first()?;
+                    Some(self.restored_wallet(margin, leg)? - margin.wallet)
+                });
+                wanted.unwrap_or(Money::ZERO).max(Money::ZERO)
+            })
+            .sum()
+    }
+
+    /// The venue's own help is not counted, but the trader should know of it.
+    fn auto_add_remark(&self) -> Option<String> {
+        let held = self.desk.positions.get(self.key)?;
+        let position = &held.position;
+        (position.auto_add_margin && position.margin_mode == MarginMode::Isolated).then(|| {
+            let balance = self.desk.balances.get(&position.margin_asset);
+            let free = balance.map_or(Money::ZERO, |balance| balance.available);
+            format!(
+                "auto-add margin is on: the exchange may move up to {} {} here by itself, which is not counted on",
+                crate::guard::explain::money(free),
+                position.margin_asset
+            )
+        })
+    }
+
+    fn spent(&self, key: &PositionKey) -> Spent {
+        self.spent.get(key).copied().unwrap_or_default()
+    }
+
+    fn actions_left(&self, key: &PositionKey) -> u32 {
+        let most = self.budgets().actions_per_position_day;
+        most.saturating_sub(self.spent(key).actions)
+    }
+
+    fn may_touch(&self, key: &PositionKey) -> bool {
+        self.policy.may_touch(&key.symbol)
     }
 
     /// The smallest trim of `leg` that restores the target, or the largest allowed one.
@@ -261,7 +326,12 @@ impl Situation<'_> {
         let step = instrument.market_lot.step;
         let cap = (leg.quantity * self.budgets().trim_per_action).floor_to(step);
         let (mut low, mut high) = (Quantity::ZERO, cap.min(instrument.limit_lot.max));
-        let mut best = self.reduce(leg, instrument, high)?;
+        // Where the filters force more than one action may close, only closing is left.
+        let within = |candidate: &Candidate| match candidate.kind {
+            IntentKind::Reduce { quantity, .. } => quantity <= cap,
+            IntentKind::AddMargin { .. } => false,
+        };
+        let mut best = self.reduce(leg, instrument, high).filter(within)?;
         if best.distance_after < target {
             best.reaches = false;
             return Some(best);
@@ -283,10 +353,14 @@ impl Situation<'_> {
     }
 
     /// Close of the nearest position, entirely.
-    fn close(&self) -> Option<Candidate> {
+    fn close(&self, target: f64) -> Option<Candidate> {
         let leg = self.leg(self.key)?;
         let instrument = self.desk.rules.get(&leg.key.symbol)?.instrument.as_ref()?;
-        self.reduce(leg, instrument, leg.quantity.min(instrument.limit_lot.max))
+        let most = leg.quantity.min(instrument.limit_lot.max);
+        let mut close = self.reduce(leg, instrument, most)?;
+        // Too large for one order: the rest follows at once.
+        close.reaches = most == leg.quantity || close.distance_after >= target;
+        Some(close)
     }
 
     /// Exact state and price of reducing `leg` by about `quantity`.
@@ -327,14 +401,14 @@ impl Situation<'_> {
             (false, true) => "trim and recycle",
             (false, false) => "trim",
         };
-        let share = quantity
+        let part = quantity
             .ratio(leg.quantity)
             .unwrap_or(Rate::ONE)
             .as_pct()
             .round_dp(1);
         let at_risk = self.lost_if_liquidated(&after) * self.chance(self.key, distance_after);
         Some(Candidate {
-            label: format!("{verb} {quantity} ({share} %) of {}", leg.key),
+            label: format!("{verb} {quantity} ({part} %) of {}", leg.key),
             key: leg.key.clone(),
             kind: IntentKind::Reduce {
                 quantity,
@@ -363,7 +437,7 @@ impl Situation<'_> {
         let rest = leg.quantity - quantity;
         let dust = rest < lot.min
             || leg.notional(leg.mark) * rest.ratio(leg.quantity)? < instrument.min_notional;
-        let quantity = if dust && rest.is_positive() {
+        let quantity = if dust && rest.is_positive() && leg.quantity <= instrument.limit_lot.max {
             leg.quantity
         } else {
             quantity
@@ -379,7 +453,11 @@ impl Situation<'_> {
             Side::Short => Rate::ONE + slip,
         };
         let feed = self.desk.feeds.get(&leg.key.symbol);
-        let fill = feed.and_then(|feed| feed.book.as_ref()?.close(leg.side, quantity));
+        let fill = feed.and_then(|feed| {
+            let book = feed.book.as_ref()?;
+            let age = feed.mark_at.since(book.at);
+            (age <= self.policy.freshness.mark_ms).then(|| book.close(leg.side, quantity))?
+        });
         let Some(fill) = fill.filter(|fill| fill.quantity.is_positive()) else {
             return leg.mark * factor;
         };
@@ -481,11 +559,11 @@ impl Situation<'_> {
 
 /// The line that would stand at `distance` (fraction) from `mark`.
 fn wished_line(mark: Price, distance: f64, falls_hurt: bool) -> Option<Price> {
-    let share = rate_up(distance);
+    let part = rate_up(distance);
     let factor = if falls_hurt {
-        Rate::ONE - share
+        Rate::ONE - part
     } else {
-        Rate::ONE + share
+        Rate::ONE + part
     };
     Price::new((mark * factor).get()).ok()
 }

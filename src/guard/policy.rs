@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::event::Mode;
-use crate::domain::{Money, Rate};
+use crate::domain::{Money, Rate, Symbol};
 
 pub use crate::margin::PartialClose;
 
@@ -85,6 +85,14 @@ pub struct Policy {
     pub fallback_fee: Rate,
     /// Slippage used when no fresh book is known.
     pub fallback_slippage: Rate,
+}
+
+impl Policy {
+    /// May positions in `symbol` be acted on?
+    #[must_use]
+    pub fn may_touch(&self, symbol: &Symbol) -> bool {
+        self.symbols.is_empty() || self.symbols.iter().any(|name| name == symbol.as_str())
+    }
 }
 
 impl Default for Policy {

@@ -6,12 +6,16 @@ use super::level::Level;
 use super::policy::Policy;
 use crate::domain::{PositionKey, Price, Rate, Symbol, Timestamp};
 use crate::forecast::{Gauge, distance, nearness, scaled, share};
+use crate::margin::ScopeMargin;
 
 /// Nearness (distance over act distance) below which a level begins.
 const ACT_SOON_BELOW: f64 = 1.3;
 const WATCH_BELOW: f64 = 2.0;
 /// A level is left downwards only when nearness exceeds its border by this factor.
 const HYSTERESIS: f64 = 1.1;
+
+/// A no of the trader stands until the distance has shrunk to this share of what it was.
+const CLEARLY_WORSE: f64 = 0.5;
 
 /// The line of one position.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,11 +58,19 @@ pub(super) struct Watch {
     pub(super) stale: bool,
     pub(super) level: Level,
     pub(super) cause: String,
+    /// No new rescue before this, unless the danger is urgent.
     pub(super) cooldown_until: Timestamp,
+    /// The last rescue did not restore the wished distance: go on until the level falls.
+    pub(super) falls_short: bool,
+    /// No new rescue before this, whatever happens.
+    pub(super) rest_until: Timestamp,
+    /// The trader said no: until when that stands, and at which distance it was said.
+    pub(super) declined: Option<(Timestamp, f64)>,
     /// Watch mode: when a would-do was last told.
     pub(super) told_at: Option<Timestamp>,
     /// Why no rescue is possible, when last told.
     pub(super) helpless: Option<String>,
+    pub(super) helpless_told_at: Timestamp,
     pub(super) mismatch_told: bool,
     /// The venue refused a market order for its distance from mark: bound the price.
     pub(super) bound_price: bool,
@@ -76,8 +88,12 @@ impl Default for Watch {
             level: Level::Calm,
             cause: "no danger seen yet".to_owned(),
             cooldown_until: Timestamp::ZERO,
+            falls_short: false,
+            rest_until: Timestamp::ZERO,
+            declined: None,
             told_at: None,
             helpless: None,
+            helpless_told_at: Timestamp::ZERO,
             mismatch_told: false,
             bound_price: false,
             add_refused_until: Timestamp::ZERO,
@@ -87,6 +103,25 @@ impl Default for Watch {
 }
 
 impl Watch {
+    /// May a new rescue be started at this danger?
+    pub(super) fn is_free(&self, danger: &Danger, now: Timestamp) -> bool {
+        // The hard floor does not wait for a cool-down: whatever was done has not been enough.
+        let cooled = now >= self.cooldown_until || danger.floor_crossed;
+        let answered = self.declined.is_some_and(|(until, distance)| {
+            now < until && danger.distance > scaled(distance, CLEARLY_WORSE)
+        });
+        now >= self.rest_until && cooled && !answered
+    }
+
+    /// The next instant at which a pause ends.
+    pub(super) fn wake_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let declined = self.declined.map_or(Timestamp::ZERO, |(until, _)| until);
+        [self.cooldown_until, self.rest_until, declined]
+            .into_iter()
+            .filter(|at| *at > now)
+            .min()
+    }
+
     /// Brings the lines up to date. Within a scope of one symbol a line does not depend on that
     /// symbol's mark, so a tick alone never makes it stale.
     pub(super) fn refresh_lines(&mut self, scope: &Scope, desk: &Desk, policy: &Policy) {
@@ -94,22 +129,35 @@ impl Watch {
             return;
         }
         let margin = (!desk.multi_assets).then(|| desk.margin(scope)).flatten();
+        let mut symbols = desk.members(scope).map(|held| &held.position.key.symbol);
+        let first = symbols.next();
+        let entangled = symbols.any(|symbol| Some(symbol) != first);
+        let pictured = (entangled && margin.is_some())
+            .then(|| desk.pictured_margin(scope))
+            .flatten();
         let line_of = |held: &Held| {
             let position = &held.position;
             let symbol = &position.key.symbol;
             let own = margin
                 .as_ref()
-                .and_then(|margin| margin.liquidation_price(symbol));
+                .and_then(|margin| own_line(margin, symbol, desk.mark(position)));
+            // The venue's number is as old as the picture: since then it has moved like the own one.
+            let moved = pictured.as_ref().and_then(|then| {
+                let then = own_line(then, symbol, position.mark_price)?;
+                let venue = position.venue_liquidation? + (own? - then);
+                Price::new(venue.get()).ok()
+            });
+            let venue = moved.or(position.venue_liquidation);
             let falls_hurt = margin
                 .as_ref()
                 .and_then(|margin| margin.falls_hurt(symbol))
                 .unwrap_or(position.side == crate::domain::Side::Long);
-            let nearest = more_dangerous(own, position.venue_liquidation, falls_hurt);
+            let nearest = more_dangerous(own, venue, falls_hurt);
             Line {
                 key: position.key.clone(),
                 falls_hurt,
                 own,
-                venue: position.venue_liquidation,
+                venue,
                 nearest,
                 floor: nearest
                     .and_then(|line| act_price(line, policy.triggers.floor_distance, falls_hurt)),
@@ -176,6 +224,12 @@ pub(super) fn act_price(line: Price, share: Rate, falls_hurt: bool) -> Option<Pr
     line.get()
         .checked_div(factor.get())
         .and_then(|price| Price::new(price).ok())
+}
+
+/// The own line; a scope that no price of `symbol` would make healthy stands on its line now.
+fn own_line(margin: &ScopeMargin, symbol: &Symbol, mark: Price) -> Option<Price> {
+    let line = margin.liquidation_price(symbol);
+    line.or_else(|| (!margin.is_healthy()).then_some(mark))
 }
 
 fn more_dangerous(own: Option<Price>, venue: Option<Price>, falls_hurt: bool) -> Option<Price> {

@@ -19,7 +19,8 @@ impl Stretch {
     fn root(&self) -> Option<Decimal> {
         let price = (-self.offset).checked_div(self.slope)?;
         let slack = price.abs().saturating_mul(Decimal::new(1, 12));
-        let inside = price >= self.from - slack && self.to.is_none_or(|to| price <= to + slack);
+        let inside = price >= self.from.saturating_sub(slack)
+            && self.to.is_none_or(|to| price <= to.saturating_add(slack));
         inside.then_some(price)
     }
 }
@@ -59,10 +60,10 @@ impl ScopeMargin {
         let mut offset = self.wallet.get();
         for leg in &self.legs {
             if leg.key.symbol == *symbol {
-                slope += signed(leg);
-                offset -= signed(leg).saturating_mul(leg.entry.get());
+                slope = slope.saturating_add(signed(leg));
+                offset = offset.saturating_sub(signed(leg).saturating_mul(leg.entry.get()));
             } else {
-                offset += leg.profit(leg.mark).get();
+                offset = offset.saturating_add(leg.profit(leg.mark).get());
             }
         }
         (-offset)
@@ -103,7 +104,9 @@ impl ScopeMargin {
         let mut from = Decimal::ZERO;
         let ends = cuts.into_iter().map(Some).chain(std::iter::once(None));
         ends.map(|to| {
-            let inside = to.map_or(from + Decimal::ONE, |to| (from + to) / Decimal::TWO);
+            let inside = to.map_or(from.saturating_add(Decimal::ONE), |to| {
+                from.saturating_add(to) / Decimal::TWO
+            });
             let mut stretch = Stretch {
                 from,
                 to,
@@ -114,9 +117,12 @@ impl ScopeMargin {
                 let quantity = leg.quantity.get();
                 let tier = leg.tiers.at(Money::of(quantity.saturating_mul(inside)));
                 let rate = tier.maintenance_rate.get();
-                stretch.slope += signed(leg) - quantity.saturating_mul(rate);
-                stretch.offset +=
-                    tier.deduction.get() - signed(leg).saturating_mul(leg.entry.get());
+                let slope = signed(leg).saturating_sub(quantity.saturating_mul(rate));
+                let paid = signed(leg).saturating_mul(leg.entry.get());
+                stretch.slope = stretch.slope.saturating_add(slope);
+                stretch.offset = stretch
+                    .offset
+                    .saturating_add(tier.deduction.get().saturating_sub(paid));
             }
             from = to.unwrap_or(from);
             stretch

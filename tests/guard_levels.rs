@@ -1,0 +1,196 @@
+//! When the guard acts: the floor, the forecast, hysteresis, and what it does not do when passive.
+
+#[path = "support/guard_world.rs"]
+mod world;
+
+use plimsoll::domain::Rate;
+use plimsoll::guard::action::ReportKind;
+use plimsoll::guard::event::{Command, Mode};
+use plimsoll::guard::journal::Entry;
+use plimsoll::guard::level::Level;
+use proptest::prelude::*;
+use rust_decimal::{Decimal, dec};
+use world::*;
+
+/// Mark at which the 1.5 % floor of [`isolated_long`] is crossed: 95,381.53 / 0.985.
+const FLOOR_MARK: Decimal = dec!(96834.04);
+
+#[test]
+fn the_hard_floor_acts_before_liquidation_without_a_forecast() {
+    let mut world = World::calm(policy());
+    assert_eq!(world.shown(&key("BTCUSDT")).breach_probability, None);
+    world.mark("BTCUSDT", FLOOR_MARK + dec!(1));
+    assert_eq!(world.sends(), []);
+    world.mark("BTCUSDT", FLOOR_MARK - dec!(1));
+    assert_eq!(world.sends().len(), 2, "a trim and its second half");
+    let line = world
+        .shown(&key("BTCUSDT"))
+        .liquidation_price
+        .expect("line");
+    assert!(line < price(dec!(95381)), "{line}");
+    assert_eq!(world.reports(ReportKind::Verified).len(), 2);
+}
+
+#[test]
+fn a_calm_market_emits_nothing_but_reads() {
+    let mut world = World::calm(policy());
+    world.log.clear();
+    world.run(600_000);
+    assert!(world.sends().is_empty() && world.records().is_empty());
+    assert!(
+        world
+            .log
+            .iter()
+            .all(|action| matches!(action, plimsoll::guard::action::Action::Refresh(_)))
+    );
+    assert!(world.log.len() < 30, "{}", world.log.len());
+}
+
+#[test]
+fn levels_do_not_flap_on_a_sawtooth_within_the_hysteresis() {
+    let mut world = World::calm(policy());
+    world.command(Command::Pause);
+    // Nearness 0.98 and 1.05, on and on.
+    for _ in 0..50 {
+        world.mark("BTCUSDT", dec!(96810));
+        world.idle(500);
+        world.mark("BTCUSDT", dec!(96908));
+        world.idle(500);
+    }
+    let levels = world
+        .records()
+        .into_iter()
+        .filter(|entry| matches!(entry, Entry::Level { .. }));
+    assert!(levels.count() <= 2);
+    assert_eq!(world.shown(&key("BTCUSDT")).level, Level::Acting);
+}
+
+#[test]
+fn nothing_is_started_inside_the_hysteresis_band() {
+    let mut world = World::calm(policy());
+    world.command(Command::Pause);
+    world.mark("BTCUSDT", FLOOR_MARK - dec!(5));
+    world.mark("BTCUSDT", FLOOR_MARK + dec!(50));
+    assert_eq!(world.shown(&key("BTCUSDT")).level, Level::Acting);
+    world.command(Command::Resume);
+    world.run(3_000);
+    assert!(world.sends().is_empty());
+}
+
+#[test]
+fn a_would_do_is_told_once_and_not_flooded() {
+    let mut policy = policy();
+    policy.mode = Mode::Watch;
+    let mut world = World::calm(policy);
+    world.judge.mute = true;
+    for tick in 0..300 {
+        world.mark("BTCUSDT", dec!(96500) + Decimal::from(tick % 7));
+        world.idle(1_000);
+    }
+    assert_eq!(world.reports(ReportKind::WouldDo).len(), 1);
+    for tick in 0..600 {
+        world.mark("BTCUSDT", dec!(96500) + Decimal::from(tick % 7));
+        world.idle(1_000);
+    }
+    assert_eq!(world.reports(ReportKind::WouldDo).len(), 2);
+}
+
+#[test]
+fn a_scope_that_cannot_be_helped_is_told_without_a_flood_and_becomes_distress() {
+    let mut policy = policy();
+    policy.budgets.actions_per_position_day = 0;
+    let mut world = World::calm(policy);
+    for tick in 0..120 {
+        world.mark("BTCUSDT", dec!(96500) + Decimal::from(tick % 3));
+        world.idle(1_000);
+        world.cross += money(dec!(1));
+    }
+    assert_eq!(world.reports(ReportKind::Powerless).len(), 1);
+    assert_eq!(world.shown(&key("BTCUSDT")).level, Level::Distress);
+    world.mark("BTCUSDT", dec!(100000));
+    assert_eq!(world.shown(&key("BTCUSDT")).level, Level::Calm);
+}
+
+#[test]
+fn a_fast_crash_is_not_kept_waiting_by_the_cool_down() {
+    let mut policy = policy();
+    policy.cooldown_ms = 60_000;
+    let mut world = World::calm(policy);
+    world.mark("BTCUSDT", FLOOR_MARK - dec!(1));
+    let first = world.sends().len();
+    world.run(2_000);
+    world.mark("BTCUSDT", dec!(95000));
+    world.run(2_000);
+    assert!(world.sends().len() > first, "{:?}", world.log.last());
+}
+
+#[test]
+fn the_cool_down_holds_back_what_only_the_forecast_wants() {
+    let mut policy = policy();
+    policy.cooldown_ms = 60_000;
+    let mut world = World::calm(policy);
+    while world.sends().is_empty() {
+        world.wander("BTCUSDT", dec!(100000), dec!(33), 20_000);
+        assert!(world.now < at(600_000), "the forecast wants more distance");
+    }
+    let line = world.shown(&key("BTCUSDT")).liquidation_price;
+    world.wander("BTCUSDT", dec!(99300), dec!(400), 50_000);
+    assert!(world.shown(&key("BTCUSDT")).level >= Level::Acting);
+    assert_eq!(world.shown(&key("BTCUSDT")).liquidation_price, line);
+    world.wander("BTCUSDT", dec!(99300), dec!(400), 12_000);
+    assert_ne!(world.shown(&key("BTCUSDT")).liquidation_price, line);
+}
+
+fn crash(world: &mut World, marks: &[i64]) -> Option<usize> {
+    for (index, mark) in marks.iter().enumerate() {
+        world.mark("BTCUSDT", Decimal::from(*mark));
+        if !world.sends().is_empty() {
+            return Some(index);
+        }
+        world.idle(1_000);
+    }
+    None
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_forecast_acts_earlier_than_the_floor_and_never_later(
+        steps in prop::collection::vec(-250_i64..200, 30..400),
+    ) {
+        let mut mark = 100_000;
+        let marks: Vec<i64> = steps.iter().map(|step| { mark += step; mark }).collect();
+        let with = crash(&mut World::calm(policy()), &marks);
+        let mut floor_only = policy();
+        // A limit of 1 and no time needed: the forecast never asks for anything.
+        floor_only.triggers.breach_limit = 1.0;
+        floor_only.triggers.time_needed_ms = 0;
+        let without = crash(&mut World::calm(floor_only), &marks);
+        if let Some(floor) = without {
+            prop_assert!(with.is_some_and(|with| with <= floor), "{with:?} {floor}");
+        }
+    }
+
+    #[test]
+    fn the_act_line_is_never_nearer_than_the_floor(
+        share in 1_i64..200,
+        steps in prop::collection::vec(-300_i64..300, 1..60),
+    ) {
+        let mut policy = policy();
+        policy.mode = Mode::Watch;
+        policy.triggers.floor_distance = Rate::of(Decimal::new(share, 3));
+        let mut world = World::calm(policy);
+        let mut mark = 100_000;
+        for step in steps {
+            mark += step;
+            world.mark("BTCUSDT", Decimal::from(mark));
+            world.idle(15_000);
+            let shown = world.shown(&key("BTCUSDT"));
+            let line = shown.liquidation_price.expect("line").get();
+            let floor = line / (Decimal::ONE - Decimal::new(share, 3));
+            let act = shown.act_price.expect("act price").get();
+            prop_assert!(act >= floor - dec!(0.01), "{act} {floor}");
+        }
+    }
+}
