@@ -138,14 +138,29 @@ fn chat(
 
 fn tell(notice: &Notice) {
     match notice {
-        Notice::Report(report) if report.severity == Severity::Alarm => {
-            warn(format!("{}  {}", report.at, render::report(report)));
+        Notice::Report(report) => {
+            let line = format!(
+                "{}  {}{}",
+                report.at,
+                loudness(report.severity),
+                report.text
+            );
+            if report.severity == Severity::Alarm {
+                warn(line);
+            } else {
+                say(line);
+            }
         }
-        Notice::Report(report) => say(format!("{}  {}", report.at, render::report(report))),
-        Notice::Ask(question) => {
-            say(render::question(question, question.intent.planned_at));
-        }
+        Notice::Ask(question) => say(render::question(question, question.intent.planned_at)),
         Notice::Unask { text, .. } => say(text),
+    }
+}
+
+fn loudness(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Info => "",
+        Severity::Warning => "! ",
+        Severity::Alarm => "!! ALARM: ",
     }
 }
 

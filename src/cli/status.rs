@@ -7,13 +7,16 @@ use super::connect::{self, ConfigArg};
 use super::exit::Exit;
 use super::terminal::say;
 use crate::config::Config;
-use crate::domain::Symbol;
+use crate::domain::{Price, Symbol};
 use crate::exchange::Port;
 use crate::guard::Guard;
 use crate::guard::action::{BalanceView, PositionView, View};
 use crate::guard::event::Event;
 use crate::net::clock::Clock;
 use crate::telegram::render;
+
+/// Decimal places of computed amounts.
+const PLACES: u32 = 8;
 
 #[derive(Debug, Args)]
 pub(super) struct StatusArgs {
@@ -113,16 +116,27 @@ fn position_json(view: &PositionView) -> PositionJson<'_> {
         margin_mode: view.margin_mode.to_string(),
         leverage: view.leverage,
         isolated_margin: view.isolated_margin.to_string(),
-        unrealized_pnl: view.unrealized_pnl.to_string(),
-        liquidation_price: view.liquidation_price.map(|price| price.to_string()),
-        exchange_liquidation_price: view
-            .exchange_liquidation_price
-            .map(|price| price.to_string()),
+        unrealized_pnl: view
+            .unrealized_pnl
+            .round_display(PLACES)
+            .normalize()
+            .to_string(),
+        liquidation_price: view.liquidation_price.map(shown),
+        exchange_liquidation_price: view.exchange_liquidation_price.map(shown),
         distance_pct: view.distance_pct,
         margin_ratio: view.margin_ratio,
         level: view.level.to_string(),
-        act_price: view.act_price.map(|price| price.to_string()),
+        act_price: view.act_price.map(shown),
         breach_probability: view.breach_probability,
-        maintenance_margin: view.maintenance_margin.to_string(),
+        maintenance_margin: view
+            .maintenance_margin
+            .round_display(PLACES)
+            .normalize()
+            .to_string(),
     }
+}
+
+/// Computed prices are shown with as many places as the exchange gives them.
+fn shown(price: Price) -> String {
+    price.round_display(PLACES).normalize().to_string()
 }
