@@ -2,6 +2,7 @@
 
 #![allow(
     clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::wildcard_enum_match_arm,
     reason = "helpers of tests: a failure here is a failed test"
 )]

@@ -126,7 +126,7 @@ impl Guard {
             || (danger.nearness() > 1.0 && !watch.falls_short)
             || !watch.is_free(&danger, now)
             || !self.sees_scope(&scope)
-            || !self.policy.may_touch(&key.symbol)
+            || !self.touches(&scope)
         {
             return;
         }
@@ -171,6 +171,12 @@ impl Guard {
                 self.start(scope, &chosen, reason, danger, now);
             }
         }
+    }
+
+    /// Is any position of the scope one that may be acted on?
+    fn touches(&self, scope: &Scope) -> bool {
+        let mut members = self.desk.members(scope);
+        members.any(|held| self.policy.may_touch(&held.position.key.symbol))
     }
 
     /// Is an intent on this position under way, in whatever scope it was when that was made?

@@ -107,7 +107,9 @@ impl Guard {
             }
             Event::Book(book) => {
                 self.desk.apply_book(book);
-                return;
+                if now < self.wake {
+                    return;
+                }
             }
             Event::Instruments(instruments) => {
                 for instrument in instruments {

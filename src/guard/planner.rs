@@ -118,6 +118,10 @@ impl Situation<'_> {
                 .filter_map(|leg| self.trim(leg, target)),
         );
         plan.remarks.extend(self.auto_add_remark());
+        if !self.may_touch(self.key) {
+            let remark = format!("{} is not among the symbols to act on", self.key);
+            plan.remarks.push(remark);
+        }
         found.retain(|candidate| {
             exceeds(candidate.distance_after, self.danger.distance, LEAST_GAIN)
         });
@@ -128,6 +132,7 @@ impl Situation<'_> {
             .as_ref()
             .is_none_or(|best| best.distance_after <= need)
             && self.actions_left(self.key) > 0
+            && self.may_touch(self.key)
             && let Some(close) = self.close(target)
         {
             found.push(close.clone());
