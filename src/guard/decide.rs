@@ -135,10 +135,10 @@ impl Guard {
         if passive && told.is_some_and(|at| now.since(at) < TELL_AGAIN_MS) {
             return;
         }
-        let Some(plan) = self.plan_for(&scope, &key, danger, now) else {
-            return;
-        };
         let standing = self.cause(index, Some((line, danger)));
+        let plan = self
+            .plan_for(&scope, &key, danger, now)
+            .unwrap_or_else(|| Plan::impossible("the balance behind it is not known"));
         if let Some(chosen) = &plan.chosen
             && self.is_busy(&chosen.key)
         {

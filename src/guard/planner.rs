@@ -61,6 +61,18 @@ pub(super) struct Plan {
     pub(super) target_distance: f64,
 }
 
+impl Plan {
+    /// No plan could be made at all.
+    pub(super) fn impossible(why: &str) -> Self {
+        Self {
+            chosen: None,
+            others: Vec::new(),
+            remarks: vec![why.to_owned()],
+            target_distance: 0.0,
+        }
+    }
+}
+
 /// Everything a decision looks at.
 pub(super) struct Situation<'a> {
     pub(super) scope: &'a Scope,
