@@ -2,6 +2,8 @@
 
 #![allow(
     clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
     reason = "helpers of tests: a failure here is a failed test"
 )]
 
@@ -233,7 +235,7 @@ fn a_private_event_that_came_before_the_lost_answer_counts_too() {
     world.event(Event::Order(update));
     assert!(endings(&world).is_empty());
     world.event(Event::Outcome {
-        intent: intent.id.clone(),
+        intent: intent.id,
         outcome: unknown(),
     });
     assert!(matches!(endings(&world)[0], Ending::NotExecuted { .. }));

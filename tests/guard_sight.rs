@@ -2,6 +2,7 @@
 
 #![allow(
     clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::wildcard_enum_match_arm,
     reason = "helpers of tests: a failure here is a failed test"
 )]
@@ -520,6 +521,36 @@ fn a_scope_without_any_healthy_price_is_on_its_line() {
         shown.iter().all(|held| held.level >= Level::Acting),
         "{shown:?}"
     );
+}
+
+#[test]
+fn an_account_that_may_not_trade_is_an_alarm() {
+    let mut world = World::calm(policy());
+    for may in [false, false, true] {
+        world.idle(1_000);
+        let mut picture = world.picture();
+        picture.can_trade = may;
+        world.event(Event::Account(picture));
+    }
+    let told = world.reports(ReportKind::Powerless).into_iter();
+    let loud: Vec<Severity> = told.map(|report| report.severity).collect();
+    assert_eq!(loud, [Severity::Alarm, Severity::Info]);
+}
+
+#[test]
+fn a_cross_scope_without_a_known_balance_says_that_it_cannot_be_protected() {
+    let mut held = isolated_long();
+    held.margin_mode = MarginMode::Cross;
+    held.venue_liquidation = Some(price(dec!(96000)));
+    let mut world = World::calm(policy());
+    world.run(10_000);
+    let mut picture = world.picture();
+    picture.balances.clear();
+    picture.positions = vec![held];
+    world.event(Event::Account(picture));
+    world.mark("BTCUSDT", DANGER);
+    let told = world.reports(ReportKind::Powerless);
+    assert!(told[0].text.contains("balance"), "{told:?}");
 }
 
 fn settled(view: &View) -> Vec<(Symbol, Price, Quantity, Money, Money)> {

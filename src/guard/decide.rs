@@ -126,7 +126,7 @@ impl Guard {
             || (danger.nearness() > 1.0 && !watch.falls_short)
             || !watch.is_free(&danger, now)
             || !self.sees_scope(&scope)
-            || !self.policy.may_touch(&key.symbol)
+            || !self.touches(&scope)
         {
             return;
         }
@@ -135,10 +135,10 @@ impl Guard {
         if passive && told.is_some_and(|at| now.since(at) < TELL_AGAIN_MS) {
             return;
         }
-        let Some(plan) = self.plan_for(&scope, &key, danger, now) else {
-            return;
-        };
         let standing = self.cause(index, Some((line, danger)));
+        let plan = self
+            .plan_for(&scope, &key, danger, now)
+            .unwrap_or_else(|| Plan::impossible("the balance behind it is not known"));
         if let Some(chosen) = &plan.chosen
             && self.is_busy(&chosen.key)
         {
@@ -171,6 +171,12 @@ impl Guard {
                 self.start(scope, &chosen, reason, danger, now);
             }
         }
+    }
+
+    /// Is any position of the scope one that may be acted on?
+    fn touches(&self, scope: &Scope) -> bool {
+        let mut members = self.desk.members(scope);
+        members.any(|held| self.policy.may_touch(&held.position.key.symbol))
     }
 
     /// Is an intent on this position under way, in whatever scope it was when that was made?

@@ -2,18 +2,17 @@
 
 use super::Guard;
 use super::action::{Action, ReportKind, Severity};
-use super::event::{Mode, OrderStatus, OrderUpdate, Refresh};
+use super::event::{Mode, Refresh};
 use super::explain;
-use super::flight::{
-    Flight, MAX_LOOKUPS, MAX_REREADS, Sighting, Stage, Trace, freed_by, gap_ms, window_end,
-};
+use super::flight::{Flight, MAX_REREADS, Sighting, Stage, freed_by, gap_ms, window_end};
 use super::intent::{
     Ending, FillReport, Intent, IntentId, IntentKind, Outcome, Reaction, Resolution, Scope,
 };
 use super::journal::{Entry, OpenIntent};
 use super::level::Level;
+use super::lookup::looking;
 use super::watch::Watch;
-use crate::domain::{Money, Rate, Timestamp};
+use crate::domain::{Money, Timestamp};
 use rust_decimal::Decimal;
 
 /// Pause after a refusal that nothing but the trader can mend.
@@ -21,16 +20,12 @@ const POWERLESS_PAUSE_MS: i64 = 60_000;
 /// Additions rest this long after the venue said that there is no balance for them.
 const NO_BALANCE_PAUSE_MS: i64 = 60_000;
 /// Pause before the next plan when the last one was known not to restore the target.
-const SHORT_PAUSE_MS: i64 = 1_000;
+pub(super) const SHORT_PAUSE_MS: i64 = 1_000;
 /// However long the venue wants to be left alone, the guard tries again after this; the network layer
 /// keeps the venue's own limit.
 const LONGEST_PAUSE_MS: i64 = 5 * 60_000;
 /// A throttle longer than this is told as an alarm.
 const LONG_THROTTLE_MS: i64 = 10_000;
-/// After a no the same danger is not asked about again for this long.
-const DECLINED_PAUSE_MS: i64 = 5 * 60_000;
-/// Look-ups that failed before the account alone may decide about an unknown outcome.
-const TRUSTED_LOOKUPS: u32 = 3;
 /// Smallest amount that is put back after a trim.
 const LEAST_RECYCLE: Money = Money::of(Decimal::ONE);
 /// Money is moved in steps of one hundredth.
@@ -119,35 +114,6 @@ impl Guard {
         }
     }
 
-    /// Sent, and nobody can say whether it arrived.
-    fn unknown(&mut self, id: &IntentId, sent_at: Timestamp, message: &str, now: Timestamp) {
-        let closes = window_end(now, &self.policy);
-        let Some(flight) = self.flight_mut(id) else {
-            return;
-        };
-        flight.stage = looking(sent_at, closes, 0, now);
-        let (intent, ended, told) = (flight.intent.clone(), flight.ended, flight.told);
-        let text = format!(
-            "Not known: {} was sent, no answer ({message}). Asking the exchange; it is not sent again.",
-            explain::deed(&intent)
-        );
-        self.tell(&intent, ReportKind::NotKnown, Severity::Alarm, text, now);
-        if ended && let Some(told) = told {
-            self.on_resolved(id, final_word(told), now);
-        }
-    }
-
-    /// Questions about a position that is another one by now are void.
-    pub(super) fn void_questions(&mut self, now: Timestamp) {
-        let void = self.flights.values().filter(|flight| {
-            matches!(flight.stage, Stage::Asking { .. }) && !flight.matches(&self.desk)
-        });
-        let ids: Vec<IntentId> = void.map(|flight| flight.intent.id.clone()).collect();
-        for id in ids {
-            self.withdraw(&id, "the position has changed since the question", now);
-        }
-    }
-
     /// The clock was set back: no wait may be longer than it was meant.
     pub(super) fn clamp_waits(&mut self, now: Timestamp) {
         let longest = now.plus_ms(LONGEST_PAUSE_MS);
@@ -162,7 +128,7 @@ impl Guard {
         }
     }
 
-    fn acknowledged(&mut self, id: &IntentId, fill: Option<FillReport>, now: Timestamp) {
+    pub(super) fn acknowledged(&mut self, id: &IntentId, fill: Option<FillReport>, now: Timestamp) {
         let Some(flight) = self.flight_mut(id) else {
             return;
         };
@@ -247,126 +213,6 @@ impl Guard {
             now.plus_ms(pause),
             now,
         );
-    }
-
-    pub(super) fn on_resolved(&mut self, id: &IntentId, resolution: Resolution, now: Timestamp) {
-        let Some(flight) = self.flight_mut(id) else {
-            return;
-        };
-        let Stage::Looking {
-            sent_at,
-            closes_at,
-            tries,
-            ..
-        } = flight.stage
-        else {
-            return;
-        };
-        let flight_seen = flight.clone();
-        let tries = tries.saturating_add(1);
-        let mut next_at = now.plus_ms(gap_ms(tries));
-        if now < closes_at {
-            next_at = next_at.min(closes_at);
-        }
-        let again = looking(sent_at, closes_at, tries, next_at);
-        let picture = self.desk.picture_at.unwrap_or(Timestamp::ZERO);
-        // From here on the account shows it, or it never happened.
-        let settled = now >= closes_at && picture >= closes_at;
-        match resolution {
-            Resolution::Executed { fill } => {
-                self.record_resolution(id, Resolution::Executed { fill });
-                self.acknowledged(id, fill, now);
-            }
-            Resolution::NotExecuted => {
-                self.record_resolution(id, Resolution::NotExecuted);
-                let message = "the exchange knows it and did not execute it".to_owned();
-                self.not_executed(id, message, now.plus_ms(SHORT_PAUSE_MS), now);
-            }
-            Resolution::NotFound => match flight_seen.trace(&self.desk) {
-                Trace::Own => {
-                    self.record_resolution(id, Resolution::Executed { fill: None });
-                    self.acknowledged(id, None, now);
-                }
-                Trace::Doubtful if settled => {
-                    let why = "the margin grew, but the exchange's own auto-add may have done that";
-                    self.give_up(id, None, why, now);
-                }
-                Trace::Nothing if settled => {
-                    self.record_resolution(id, Resolution::NotFound);
-                    let message =
-                        "the exchange does not know it and its receive window is over".to_owned();
-                    self.not_executed(id, message, now, now);
-                }
-                Trace::Doubtful | Trace::Nothing => self.look_again(id, again, closes_at, now),
-            },
-            Resolution::Working => self.look_again(id, again, closes_at, now),
-            Resolution::Unreachable { .. } => {
-                let untouched = flight_seen.untouched(&self.desk);
-                if settled && untouched && tries >= TRUSTED_LOOKUPS {
-                    let message = "its receive window is over and the account shows no trace of it"
-                        .to_owned();
-                    self.not_executed(id, message, now, now);
-                } else {
-                    self.look_again(id, again, closes_at, now);
-                }
-            }
-        }
-    }
-
-    fn look_again(&mut self, id: &IntentId, again: Stage, closes_at: Timestamp, now: Timestamp) {
-        let Some(flight) = self.flight_mut(id) else {
-            return;
-        };
-        let tries = match again {
-            Stage::Looking { tries, .. } => tries,
-            Stage::Asking { .. } | Stage::Sent { .. } | Stage::Verifying { .. } => 0,
-        };
-        flight.stage = again;
-        if tries >= MAX_LOOKUPS {
-            self.give_up(id, None, "the exchange did not say what became of it", now);
-        } else if now >= closes_at {
-            self.sight.want(Refresh::Account, now);
-        }
-    }
-
-    /// A private event about one of our orders: may resolve before any answer does.
-    pub(super) fn on_own_order(&mut self, update: &OrderUpdate, now: Timestamp) {
-        let id = IntentId::from_text(&update.client_id);
-        let Some(flight) = self.flight_mut(&id) else {
-            return;
-        };
-        let before = flight.told.unwrap_or_default();
-        if update.filled < before.quantity {
-            return;
-        }
-        // A fee belongs to new fills only: the same news may come twice.
-        let fee = match (before.fee, update.fee) {
-            (known, _) if update.filled == before.quantity && known.is_some() => known,
-            (Some(known), Some(more)) => Some(known + more),
-            (one, other) => one.or(other),
-        };
-        let told = FillReport {
-            quantity: update.filled,
-            average_price: update.average_price.or(before.average_price),
-            fee,
-        };
-        flight.told = Some(told);
-        flight.ended |= update.status != OrderStatus::Working;
-        let ended = flight.ended;
-        let merged = match flight.stage {
-            Stage::Verifying { fill, .. } => flight.complete(fill),
-            Stage::Asking { .. } | Stage::Sent { .. } | Stage::Looking { .. } => None,
-        };
-        match &mut flight.stage {
-            Stage::Verifying { fill, .. } => *fill = merged,
-            Stage::Looking { .. } if ended => self.on_resolved(&id, final_word(told), now),
-            // Faster than the answer. Without a fill the answer will say why.
-            Stage::Sent { .. } if ended && told.quantity.is_positive() => {
-                self.record_resolution(&id, final_word(told));
-                self.acknowledged(&id, Some(told), now);
-            }
-            Stage::Asking { .. } | Stage::Sent { .. } | Stage::Looking { .. } => {}
-        }
     }
 
     /// A picture that began at `taken_at` has arrived: do acknowledged acts show in it?
@@ -468,7 +314,13 @@ impl Guard {
         }
     }
 
-    fn not_executed(&mut self, id: &IntentId, message: String, resume: Timestamp, now: Timestamp) {
+    pub(super) fn not_executed(
+        &mut self,
+        id: &IntentId,
+        message: String,
+        resume: Timestamp,
+        now: Timestamp,
+    ) {
         let Some(flight) = self.take_flight(id) else {
             return;
         };
@@ -490,7 +342,13 @@ impl Guard {
     }
 
     /// The truth could not be found out: say so, and go on from what the account shows.
-    fn give_up(&mut self, id: &IntentId, fill: Option<FillReport>, why: &str, now: Timestamp) {
+    pub(super) fn give_up(
+        &mut self,
+        id: &IntentId,
+        fill: Option<FillReport>,
+        why: &str,
+        now: Timestamp,
+    ) {
         let Some(flight) = self.take_flight(id) else {
             return;
         };
@@ -564,148 +422,18 @@ impl Guard {
         }
     }
 
-    /// Yes, or silence that means yes. The plan is checked against the present before it is sent.
-    pub(super) fn approve(&mut self, id: &IntentId, now: Timestamp) -> String {
-        let asked = self
-            .flight_mut(id)
-            .filter(|flight| matches!(flight.stage, Stage::Asking { .. }));
-        let Some(flight) = asked.cloned() else {
-            return "This question is no longer open.".to_owned();
-        };
-        let asked_about = flight.clone();
-        let intent = flight.intent;
-        if self.paused || self.mode == Mode::Watch {
-            self.withdraw(id, "paused or in watch mode", now);
-            return "Not sent: paused or in watch mode.".to_owned();
-        }
-        let level = self.level_of(&intent.scope);
-        let same = asked_about.matches(&self.desk);
-        if !same || level < Level::ActSoon || !self.sees_scope(&intent.scope) {
-            self.withdraw(id, "the situation has changed since the question", now);
-            return "Not sent: the situation has changed since the question.".to_owned();
-        }
-        self.flights.remove(&intent.scope);
-        let text = format!("Approved: {}.", explain::deed(&intent));
-        self.out.push_back(Action::Unask {
-            intent: id.clone(),
-            text: text.clone(),
-        });
-        self.launch(intent, flight.reaches, now);
-        text
-    }
-
-    /// The trader, or a silence that means hold, has said no: the same danger is not asked about
-    /// again soon, a clearly greater one is.
-    pub(super) fn decline(&mut self, id: &IntentId, why: &str, now: Timestamp) -> String {
-        let asked = self.asked_scope(id);
-        if let Some(scope) = asked {
-            let distance = self.distance_of(&scope);
-            if let Some(watch) = self.watch_mut(&scope) {
-                watch.declined = Some((now.plus_ms(DECLINED_PAUSE_MS), distance));
-            }
-        }
-        self.withdraw(id, why, now)
-    }
-
-    fn asked_scope(&mut self, id: &IntentId) -> Option<Scope> {
-        self.flight_mut(id)
-            .filter(|flight| matches!(flight.stage, Stage::Asking { .. }))
-            .map(|flight| flight.intent.scope.clone())
-    }
-
-    /// Takes a question back without an answer.
-    fn withdraw(&mut self, id: &IntentId, why: &str, now: Timestamp) -> String {
-        if self.asked_scope(id).is_none() {
-            return "This question is no longer open.".to_owned();
-        }
-        let Some(flight) = self.take_flight(id) else {
-            return String::new();
-        };
-        let text = format!("Not sent: {} ({why}).", explain::deed(&flight.intent));
-        self.record_end(
-            &flight.intent,
-            Ending::Declined {
-                message: why.to_owned(),
-            },
-        );
-        self.out.push_back(Action::Record(Entry::PlanEnded {
-            plan: flight.intent.plan,
-        }));
-        if let Some(watch) = self.watch_mut(&flight.intent.scope) {
-            watch.rest_until = watch.rest_until.max(now.plus_ms(SHORT_PAUSE_MS));
-        }
-        self.out.push_back(Action::Unask {
-            intent: id.clone(),
-            text: text.clone(),
-        });
-        text
-    }
-
-    pub(super) fn withdraw_questions(&mut self, why: &str, now: Timestamp) {
-        let asking = self
-            .flights
-            .values()
-            .filter(|flight| matches!(flight.stage, Stage::Asking { .. }));
-        let ids: Vec<IntentId> = asking.map(|flight| flight.intent.id.clone()).collect();
-        for id in ids {
-            self.withdraw(&id, why, now);
-        }
-    }
-
-    /// Own liquidation price against the venue's, after each picture.
-    pub(super) fn tell_mismatches(&mut self, now: Timestamp) {
-        let tolerance = self.policy.mismatch_tolerance;
-        let half = tolerance * Rate::of(Decimal::new(5, 1));
-        // Without tiers there is no own number that could differ.
-        let scopes = self.watches.iter().map(|(scope, _)| scope);
-        let seen: Vec<Scope> = scopes
-            .filter(|scope| self.sees_scope(scope))
-            .cloned()
-            .collect();
-        let mut told = Vec::new();
-        for (scope, watch) in &mut self.watches {
-            let apart = watch.lines.iter().find_map(|line| {
-                let venue = line.venue?;
-                let gap = line.own.and_then(|own| (own - venue).abs().ratio(venue));
-                // Once told, it must be clearly gone before it may be told again.
-                let limit = if watch.mismatch_told { half } else { tolerance };
-                let apart = gap.map_or(seen.contains(scope), |gap| gap > limit);
-                apart.then(|| (line.key.clone(), line.own, venue))
-            });
-            if let (Some((key, own, venue)), false) = (&apart, watch.mismatch_told) {
-                let own = own.map_or_else(|| "(none)".to_owned(), explain::price);
-                let venue = explain::price(*venue);
-                let text = format!(
-                    "{key}: own liquidation price {own} and the exchange's {venue} differ. The nearer one counts."
-                );
-                told.push((scope.clone(), text));
-            }
-            watch.mismatch_told = apart.is_some();
-        }
-        for (scope, text) in told {
-            self.report(
-                now,
-                ReportKind::Mismatch,
-                Severity::Alarm,
-                Some(scope),
-                None,
-                text,
-            );
-        }
-    }
-
     fn due_flight(&self, now: Timestamp) -> Option<IntentId> {
         let mut flights = self.flights.values();
         let due = flights.find(|flight| flight.wake_at() <= now)?;
         Some(due.intent.id.clone())
     }
 
-    fn level_of(&self, scope: &Scope) -> Level {
+    pub(super) fn level_of(&self, scope: &Scope) -> Level {
         let found = self.watches.iter().find(|(known, _)| known == scope);
         found.map_or(Level::Calm, |(_, watch)| watch.level)
     }
 
-    fn distance_of(&self, scope: &Scope) -> f64 {
+    pub(super) fn distance_of(&self, scope: &Scope) -> f64 {
         let found = self.watches.iter().find(|(known, _)| known == scope);
         let worst = found.and_then(|(_, watch)| watch.worst(&self.desk, &self.gauge, &self.policy));
         worst.map_or(0.0, |(_, danger)| danger.distance)
@@ -716,14 +444,14 @@ impl Guard {
         found.map(|(_, watch)| watch)
     }
 
-    fn flight_mut(&mut self, id: &IntentId) -> Option<&mut Flight> {
+    pub(super) fn flight_mut(&mut self, id: &IntentId) -> Option<&mut Flight> {
         self.flights
             .values_mut()
             .find(|flight| flight.intent.id == *id)
     }
 
     /// Removes a flight; the next one of its scope that a restart found takes its place.
-    fn take_flight(&mut self, id: &IntentId) -> Option<Flight> {
+    pub(super) fn take_flight(&mut self, id: &IntentId) -> Option<Flight> {
         let scope = self.flight_mut(id)?.intent.scope.clone();
         let flight = self.flights.remove(&scope);
         if let Some(next) = self
@@ -736,19 +464,19 @@ impl Guard {
         flight
     }
 
-    fn record_end(&mut self, intent: &Intent, ending: Ending) {
+    pub(super) fn record_end(&mut self, intent: &Intent, ending: Ending) {
         let intent = intent.id.clone();
         self.out
             .push_back(Action::Record(Entry::Ended { intent, ending }));
     }
 
-    fn record_resolution(&mut self, id: &IntentId, resolution: Resolution) {
+    pub(super) fn record_resolution(&mut self, id: &IntentId, resolution: Resolution) {
         let intent = id.clone();
         self.out
             .push_back(Action::Record(Entry::Resolved { intent, resolution }));
     }
 
-    fn tell(
+    pub(super) fn tell(
         &mut self,
         intent: &Intent,
         kind: ReportKind,
@@ -758,24 +486,5 @@ impl Guard {
     ) {
         let scope = Some(intent.scope.clone());
         self.report(now, kind, severity, scope, Some(intent.clone()), text);
-    }
-}
-
-/// What a private event has told as final.
-fn final_word(told: FillReport) -> Resolution {
-    if told.quantity.is_positive() {
-        Resolution::Executed { fill: Some(told) }
-    } else {
-        Resolution::NotExecuted
-    }
-}
-
-fn looking(sent_at: Timestamp, closes_at: Timestamp, tries: u32, next_at: Timestamp) -> Stage {
-    Stage::Looking {
-        sent_at,
-        closes_at,
-        tries,
-        next_at,
-        waiting: false,
     }
 }

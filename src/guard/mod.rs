@@ -19,8 +19,10 @@ pub mod intent;
 pub mod journal;
 pub mod level;
 mod lifecycle;
+mod lookup;
 mod planner;
 pub mod policy;
+mod question;
 mod sight;
 mod view;
 mod watch;
@@ -61,6 +63,8 @@ pub struct Guard {
     /// Executed first halves that wait for the first account picture.
     unfinished: Vec<(Intent, Option<intent::FillReport>)>,
     sight: Sight,
+    /// The venue says that the account may not trade.
+    barred: bool,
     spent: BTreeMap<String, Spent>,
     sequence: u64,
     plan: u64,
@@ -85,6 +89,7 @@ impl Guard {
             backlog: Vec::new(),
             unfinished: Vec::new(),
             sight: Sight::new(now),
+            barred: false,
             spent: BTreeMap::new(),
             sequence: 0,
             plan: 0,
@@ -107,7 +112,9 @@ impl Guard {
             }
             Event::Book(book) => {
                 self.desk.apply_book(book);
-                return;
+                if now < self.wake {
+                    return;
+                }
             }
             Event::Instruments(instruments) => {
                 for instrument in instruments {
@@ -209,6 +216,7 @@ impl Guard {
         let changes = self.desk.apply_account(account);
         self.sight.arrived(Refresh::Account, now, &self.policy);
         self.sight.check_soon();
+        self.tell_trading(now);
         self.sync_watches();
         self.all_lines_stale();
         self.tell_foreign(&changes, now);
@@ -371,6 +379,28 @@ impl Guard {
         for (_, watch) in &mut self.watches {
             watch.stale = true;
         }
+    }
+
+    /// An account that may not trade can still be given margin, but not be trimmed.
+    fn tell_trading(&mut self, now: Timestamp) {
+        let barred = !self.desk.can_trade;
+        if std::mem::replace(&mut self.barred, barred) == barred {
+            return;
+        }
+        let (severity, text) = if barred {
+            let text = "CANNOT PROTECT: the exchange says that this account may not trade.";
+            (Severity::Alarm, text)
+        } else {
+            (Severity::Info, "The account may trade again.")
+        };
+        self.report(
+            now,
+            ReportKind::Powerless,
+            severity,
+            None,
+            None,
+            text.to_owned(),
+        );
     }
 
     fn tell_foreign(&mut self, changes: &Changes, now: Timestamp) {

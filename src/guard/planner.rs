@@ -61,6 +61,18 @@ pub(super) struct Plan {
     pub(super) target_distance: f64,
 }
 
+impl Plan {
+    /// No plan could be made at all.
+    pub(super) fn impossible(why: &str) -> Self {
+        Self {
+            chosen: None,
+            others: Vec::new(),
+            remarks: vec![why.to_owned()],
+            target_distance: 0.0,
+        }
+    }
+}
+
 /// Everything a decision looks at.
 pub(super) struct Situation<'a> {
     pub(super) scope: &'a Scope,
@@ -118,6 +130,10 @@ impl Situation<'_> {
                 .filter_map(|leg| self.trim(leg, target)),
         );
         plan.remarks.extend(self.auto_add_remark());
+        if !self.may_touch(self.key) {
+            let remark = format!("{} is not among the symbols to act on", self.key);
+            plan.remarks.push(remark);
+        }
         found.retain(|candidate| {
             exceeds(candidate.distance_after, self.danger.distance, LEAST_GAIN)
         });
@@ -128,6 +144,7 @@ impl Situation<'_> {
             .as_ref()
             .is_none_or(|best| best.distance_after <= need)
             && self.actions_left(self.key) > 0
+            && self.may_touch(self.key)
             && let Some(close) = self.close(target)
         {
             found.push(close.clone());

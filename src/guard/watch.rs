@@ -1,12 +1,16 @@
 //! Danger of one scope: lines, distance, level.
 
+use super::Guard;
+use super::action::{ReportKind, Severity};
 use super::desk::{Desk, Held};
+use super::explain;
 use super::intent::Scope;
 use super::level::Level;
 use super::policy::Policy;
 use crate::domain::{PositionKey, Price, Rate, Symbol, Timestamp};
 use crate::forecast::{Gauge, distance, nearness, scaled, share};
 use crate::margin::ScopeMargin;
+use rust_decimal::Decimal;
 
 /// Nearness (distance over act distance) below which a level begins.
 const ACT_SOON_BELOW: f64 = 1.3;
@@ -191,6 +195,50 @@ impl Watch {
             .enumerate()
             .filter_map(|(index, line)| Some((index, danger(line, desk, gauge, policy)?)));
         dangers.min_by(|(_, a), (_, b)| a.nearness().total_cmp(&b.nearness()))
+    }
+}
+
+impl Guard {
+    /// Own liquidation price against the venue's, after each picture.
+    pub(super) fn tell_mismatches(&mut self, now: Timestamp) {
+        let tolerance = self.policy.mismatch_tolerance;
+        let half = tolerance * Rate::of(Decimal::new(5, 1));
+        // Without tiers there is no own number that could differ.
+        let scopes = self.watches.iter().map(|(scope, _)| scope);
+        let seen: Vec<Scope> = scopes
+            .filter(|scope| self.sees_scope(scope))
+            .cloned()
+            .collect();
+        let mut told = Vec::new();
+        for (scope, watch) in &mut self.watches {
+            let apart = watch.lines.iter().find_map(|line| {
+                let venue = line.venue?;
+                let gap = line.own.and_then(|own| (own - venue).abs().ratio(venue));
+                // Once told, it must be clearly gone before it may be told again.
+                let limit = if watch.mismatch_told { half } else { tolerance };
+                let apart = gap.map_or(seen.contains(scope), |gap| gap > limit);
+                apart.then(|| (line.key.clone(), line.own, venue))
+            });
+            if let (Some((key, own, venue)), false) = (&apart, watch.mismatch_told) {
+                let own = own.map_or_else(|| "(none)".to_owned(), explain::price);
+                let venue = explain::price(*venue);
+                let text = format!(
+                    "{key}: own liquidation price {own} and the exchange's {venue} differ. The nearer one counts."
+                );
+                told.push((scope.clone(), text));
+            }
+            watch.mismatch_told = apart.is_some();
+        }
+        for (scope, text) in told {
+            self.report(
+                now,
+                ReportKind::Mismatch,
+                Severity::Alarm,
+                Some(scope),
+                None,
+                text,
+            );
+        }
     }
 }
 

@@ -1,0 +1,116 @@
+//! Questions to the trader: yes, no, silence, and when a question is void.
+
+use super::Guard;
+use super::action::Action;
+use super::event::Mode;
+use super::explain;
+use super::flight::Stage;
+use super::intent::{Ending, IntentId, Scope};
+use super::journal::Entry;
+use super::level::Level;
+use super::lifecycle::SHORT_PAUSE_MS;
+use crate::domain::Timestamp;
+
+/// After a no the same danger is not asked about again for this long.
+const DECLINED_PAUSE_MS: i64 = 5 * 60_000;
+
+impl Guard {
+    /// Questions about a position that is another one by now are void.
+    pub(super) fn void_questions(&mut self, now: Timestamp) {
+        let void = self.flights.values().filter(|flight| {
+            matches!(flight.stage, Stage::Asking { .. }) && !flight.matches(&self.desk)
+        });
+        let ids: Vec<IntentId> = void.map(|flight| flight.intent.id.clone()).collect();
+        for id in ids {
+            self.withdraw(&id, "the position has changed since the question", now);
+        }
+    }
+
+    /// Yes, or silence that means yes. The plan is checked against the present before it is sent.
+    pub(super) fn approve(&mut self, id: &IntentId, now: Timestamp) -> String {
+        let asked = self
+            .flight_mut(id)
+            .filter(|flight| matches!(flight.stage, Stage::Asking { .. }));
+        let Some(flight) = asked.cloned() else {
+            return "This question is no longer open.".to_owned();
+        };
+        let asked_about = flight.clone();
+        let intent = flight.intent;
+        if self.paused || self.mode == Mode::Watch {
+            self.withdraw(id, "paused or in watch mode", now);
+            return "Not sent: paused or in watch mode.".to_owned();
+        }
+        let level = self.level_of(&intent.scope);
+        let same = asked_about.matches(&self.desk);
+        if !same || level < Level::ActSoon || !self.sees_scope(&intent.scope) {
+            self.withdraw(id, "the situation has changed since the question", now);
+            return "Not sent: the situation has changed since the question.".to_owned();
+        }
+        self.flights.remove(&intent.scope);
+        let text = format!("Approved: {}.", explain::deed(&intent));
+        self.out.push_back(Action::Unask {
+            intent: id.clone(),
+            text: text.clone(),
+        });
+        self.launch(intent, flight.reaches, now);
+        text
+    }
+
+    /// The trader, or a silence that means hold, has said no: the same danger is not asked about
+    /// again soon, a clearly greater one is.
+    pub(super) fn decline(&mut self, id: &IntentId, why: &str, now: Timestamp) -> String {
+        let asked = self.asked_scope(id);
+        if let Some(scope) = asked {
+            let distance = self.distance_of(&scope);
+            if let Some(watch) = self.watch_mut(&scope) {
+                watch.declined = Some((now.plus_ms(DECLINED_PAUSE_MS), distance));
+            }
+        }
+        self.withdraw(id, why, now)
+    }
+
+    fn asked_scope(&mut self, id: &IntentId) -> Option<Scope> {
+        self.flight_mut(id)
+            .filter(|flight| matches!(flight.stage, Stage::Asking { .. }))
+            .map(|flight| flight.intent.scope.clone())
+    }
+
+    /// Takes a question back without an answer.
+    fn withdraw(&mut self, id: &IntentId, why: &str, now: Timestamp) -> String {
+        if self.asked_scope(id).is_none() {
+            return "This question is no longer open.".to_owned();
+        }
+        let Some(flight) = self.take_flight(id) else {
+            return String::new();
+        };
+        let text = format!("Not sent: {} ({why}).", explain::deed(&flight.intent));
+        self.record_end(
+            &flight.intent,
+            Ending::Declined {
+                message: why.to_owned(),
+            },
+        );
+        self.out.push_back(Action::Record(Entry::PlanEnded {
+            plan: flight.intent.plan,
+        }));
+        if let Some(watch) = self.watch_mut(&flight.intent.scope) {
+            watch.rest_until = watch.rest_until.max(now.plus_ms(SHORT_PAUSE_MS));
+        }
+        self.out.push_back(Action::Unask {
+            intent: id.clone(),
+            text: text.clone(),
+        });
+        text
+    }
+
+    pub(super) fn withdraw_questions(&mut self, why: &str, now: Timestamp) {
+        let asking = self
+            .flights
+            .values()
+            .filter(|flight| matches!(flight.stage, Stage::Asking { .. }));
+        let ids: Vec<IntentId> = asking.map(|flight| flight.intent.id.clone()).collect();
+        for id in ids {
+            self.withdraw(&id, why, now);
+        }
+    }
+}
