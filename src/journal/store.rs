@@ -122,19 +122,24 @@ impl Journal {
             .and_then(|connection| Self::over(connection, &path))
     }
 
-    /// A journal that is gone with the process: for tests, replay, and guarding without a disk.
+    /// A journal that is gone with the process: for tests and plays, never for a live account, whose
+    /// intent ids must differ from those of the process before.
     ///
     /// # Errors
     /// [`JournalError::Unusable`] when SQLite has no memory.
     pub fn in_memory() -> Result<Self, JournalError> {
         let path = Path::new(":memory:");
-        Connection::open_in_memory()
+        let mut journal = Connection::open_in_memory()
             .and_then(|connection| {
                 table::fill(&connection)?;
                 Ok(connection)
             })
             .map_err(|error| unusable(path, &error))
-            .and_then(|connection| Self::over(connection, path))
+            .and_then(|connection| Self::over(connection, path))?;
+        // It ends with the process, so its word need not differ from any other's; a fixed one makes
+        // plays repeatable.
+        table::MEMORY_INSTANCE.clone_into(&mut journal.instance);
+        Ok(journal)
     }
 
     /// Renames a journal that cannot be used to `journal.sqlite3.damaged-<ms>`, so that the next

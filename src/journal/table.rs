@@ -17,6 +17,8 @@ pub(super) const SCHEMA: i64 = 1;
 /// Longest wait for another process that holds the file (a reader that checkpoints): the agent's
 /// only thread stands still meanwhile.
 pub(super) const BUSY: Duration = Duration::from_millis(100);
+/// Instance word of a journal that lives in memory only.
+pub(super) const MEMORY_INSTANCE: &str = "memory00";
 /// Length of the instance word; four of them fit the 36 characters of a client order id.
 const INSTANCE_CHARS: usize = 8;
 /// Most row numbers that are tried one by one when the table cannot be read in order.
