@@ -371,3 +371,37 @@ fn a_short_is_guarded_upwards_with_opposite_rounding() {
         }
     }
 }
+
+#[test]
+fn a_trim_that_the_filters_would_make_a_close_is_no_trim_while_margin_can_be_added() {
+    let mut small = named("BTCUSDT", dec!(15));
+    small.quantity = Quantity::of(dec!(0.003));
+    let mut world = World::new(policy(), vec![small], dec!(1000));
+    let rules = world.instruments.get_mut(&key("BTCUSDT").symbol);
+    rules.expect("rules").min_notional = money(dec!(250));
+    world.start(Default::default());
+    world.mark("BTCUSDT", dec!(96500));
+    let sends = world.sends();
+    assert!(!sends.is_empty());
+    assert!(
+        sends.iter().all(|intent| added(intent).is_positive()),
+        "S3: {sends:?}"
+    );
+}
+
+#[test]
+fn an_unknown_reduction_blocks_its_position_in_whatever_scope_that_is_now() {
+    let mut policy = policy();
+    policy.budgets.top_ups_per_position_day = 0;
+    let mut world = started(policy, vec![named("BTCUSDT", dec!(2500))], dec!(2500));
+    world.answers.push_back(Answer::LoseUnknown);
+    world.lookup = Lookup::Nothing;
+    world.mark("BTCUSDT", dec!(96800));
+    let held = world.positions.get_mut(&key("BTCUSDT")).expect("held");
+    held.margin_mode = MarginMode::Cross;
+    held.isolated_wallet = money(dec!(0));
+    world.run(31_000);
+    world.mark("BTCUSDT", dec!(95600));
+    world.run(5_000);
+    assert_eq!(world.sends().len(), 1, "S2");
+}
