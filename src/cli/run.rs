@@ -1,5 +1,6 @@
 //! `plimsoll run`: guard a live account until stopped.
 
+use std::io::IsTerminal;
 use std::time::Duration;
 
 use clap::Args;
@@ -11,7 +12,7 @@ use super::exit::Exit;
 use super::terminal::{say, warn};
 use crate::agent::{self, Channels, Setup};
 use crate::config::Config;
-use crate::guard::action::Severity;
+use crate::guard::action::{Report, Severity};
 use crate::journal::{Durability, InstanceLock, Journal, JournalError};
 use crate::net::clock::Clock;
 use crate::telegram::{self, Notice, Request, render};
@@ -138,10 +139,8 @@ fn chat(
 
 fn tell(notice: &Notice) {
     match notice {
-        Notice::Report(report) if report.severity == Severity::Alarm => {
-            warn(format!("{}  {}", report.at, render::report(report)));
-        }
-        Notice::Report(report) => say(format!("{}  {}", report.at, render::report(report))),
+        Notice::Report(report) if report.severity == Severity::Alarm => warn(shown(report)),
+        Notice::Report(report) => say(shown(report)),
         Notice::Ask(question) => {
             say(render::question(question, question.intent.planned_at));
         }
@@ -149,11 +148,20 @@ fn tell(notice: &Notice) {
     }
 }
 
+/// A report as one line with its date.
+fn shown(report: &Report) -> String {
+    let heading = render::heading(report.severity, &render::report_title(report));
+    let line = render::line(report.at, report.kind, &report.text);
+    let text = line.split_once(" UTC ").map_or(&*line, |(_, text)| text);
+    format!("{}  {heading}  {text}", report.at)
+}
+
 fn start_log(config: &Config) {
     let level = config.log.level.as_str();
     let filter = tracing_subscriber::EnvFilter::new(format!("plimsoll={level}"));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     // A second start within one process (tests) keeps the first log.
     drop(log.try_init());
