@@ -101,7 +101,13 @@ pub fn check_key(
 /// # Errors
 /// [`AgentError`] when the start fails; afterwards trouble is reported and lived with.
 pub async fn run<P: Port + 'static>(setup: Setup<P>, channels: Channels) -> Result<(), AgentError> {
-    let mut agent = Agent::start(setup, channels).await?;
+    let mut stop = channels.stop.clone();
+    let mut agent = tokio::select! {
+        biased;
+        // Nothing was sent yet, so there is nothing to wait for.
+        _ = stop.wait_for(|stop| *stop) => return Ok(()),
+        started = Agent::start(setup, channels) => started?,
+    };
     agent.serve().await;
     agent.farewell().await;
     Ok(())
@@ -176,21 +182,22 @@ impl<P: Port + 'static> Agent<P> {
         };
         warnings.extend(damage.iter().map(|damage| format!("journal: {damage}")));
         agent.record(&Entry::Started { version });
-        agent.feed(Event::Recovered(Box::new(recovered)));
+        // The greeting comes before the first act, but in the mode that was recovered.
+        let now = agent.now();
+        agent
+            .guard
+            .handle(Event::Recovered(Box::new(recovered)), now);
+        agent.greet(positions_of(&account), &warnings);
+        agent.drain();
         for event in rules.into_iter().chain(account) {
             agent.feed(event);
         }
-        agent.greet(&warnings);
         Ok(agent)
     }
 
-    fn greet(&mut self, warnings: &[String]) {
-        let view = self.view();
-        let text = format!(
-            "Plimsoll is watching {} position(s) in {} mode.",
-            view.positions.len(),
-            view.mode
-        );
+    fn greet(&mut self, positions: usize, warnings: &[String]) {
+        let mode = self.view().mode;
+        let text = format!("Plimsoll is watching {positions} position(s) in {mode} mode.");
         self.say(ReportKind::Started, Severity::Info, text);
         for warning in warnings {
             self.say(
@@ -357,11 +364,15 @@ impl<P: Port + 'static> Agent<P> {
         let pictures = matches!(event, Event::Account(_));
         let now = self.now();
         self.guard.handle(event, now);
-        while let Some(action) = self.guard.next_action() {
-            self.act(action);
-        }
+        self.drain();
         if pictures {
             self.follow();
+        }
+    }
+
+    fn drain(&mut self) {
+        while let Some(action) = self.guard.next_action() {
+            self.act(action);
         }
     }
 
@@ -473,6 +484,16 @@ async fn first_contact<P: Port>(port: &P) -> Result<i64, ExchangeError> {
             other => return other,
         }
     }
+}
+
+fn positions_of(events: &[Event]) -> usize {
+    let mut positions = 0;
+    for event in events {
+        if let Event::Account(account) = event {
+            positions += account.positions.len();
+        }
+    }
+    positions
 }
 
 fn symbols_of(events: &[Event]) -> Vec<Symbol> {

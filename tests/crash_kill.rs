@@ -54,9 +54,11 @@ fn trimming(venue: &Venue) -> Home {
 fn endings(home: &Home) -> Vec<(IntentId, Ending)> {
     let entries = home.journal().into_iter();
     entries
-        .filter_map(|entry| match entry {
-            Entry::Ended { intent, ending } => Some((intent, ending)),
-            _ => None,
+        .filter_map(|entry| {
+            let Entry::Ended { intent, ending } = entry else {
+                return None;
+            };
+            Some((intent, ending))
         })
         .collect()
 }
@@ -72,9 +74,11 @@ fn verified(home: &Home) -> Vec<IntentId> {
 fn intents(home: &Home) -> Vec<IntentId> {
     let entries = home.journal().into_iter();
     entries
-        .filter_map(|entry| match entry {
-            Entry::Intent { intent } => Some(intent.id),
-            _ => None,
+        .filter_map(|entry| {
+            let Entry::Intent { intent } = entry else {
+                return None;
+            };
+            Some(intent.id)
         })
         .collect()
 }
@@ -82,9 +86,11 @@ fn intents(home: &Home) -> Vec<IntentId> {
 fn sent(home: &Home) -> Vec<IntentId> {
     let entries = home.journal().into_iter();
     entries
-        .filter_map(|entry| match entry {
-            Entry::Sent { intent } => Some(intent),
-            _ => None,
+        .filter_map(|entry| {
+            let Entry::Sent { intent } = entry else {
+                return None;
+            };
+            Some(intent)
         })
         .collect()
 }
@@ -94,15 +100,12 @@ fn at_rest(home: &Home) -> bool {
     let mut open = std::collections::BTreeSet::new();
     let mut any = false;
     for entry in home.journal() {
-        match entry {
-            Entry::Intent { intent } => {
-                any = true;
-                open.insert(intent.plan);
-            }
-            Entry::PlanEnded { plan } => {
-                open.remove(&plan);
-            }
-            _ => {}
+        if let Entry::Intent { intent } = &entry {
+            any = true;
+            open.insert(intent.plan);
+        }
+        if let Entry::PlanEnded { plan } = &entry {
+            open.remove(plan);
         }
     }
     any && open.is_empty()
@@ -312,9 +315,11 @@ fn assert_recycled_once(venue: &Venue, home: &Home) {
     let halves: Vec<_> = home
         .journal()
         .into_iter()
-        .filter_map(|entry| match entry {
-            Entry::Intent { intent } => Some(intent),
-            _ => None,
+        .filter_map(|entry| {
+            let Entry::Intent { intent } = entry else {
+                return None;
+            };
+            Some(intent)
         })
         .collect();
     let [first, second] = halves.as_slice() else {

@@ -10,11 +10,12 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::{Args, ValueEnum};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
+use super::exit::UsageError;
 use crate::domain::{Money, Side, Timestamp};
 use crate::sim::face::{Face, FaceOptions, FaceTime};
 use crate::sim::tape::Window;
@@ -115,14 +116,16 @@ pub(super) async fn run(args: ExchangeArgs) -> anyhow::Result<()> {
 
 fn start(args: &ExchangeArgs) -> anyhow::Result<Face> {
     if !args.listen.ip().is_loopback() {
-        bail!(
+        let text = format!(
             "--listen {}: the simulated exchange serves this machine only; use an address such as \
              127.0.0.1:0",
             args.listen
         );
+        return Err(UsageError::new(text).into());
     }
     if args.speed < SPEED_MIN || args.speed > SPEED_MAX {
-        bail!("--speed {}: use a number from 0.01 to 5000", args.speed);
+        let text = format!("--speed {}: use a number from 0.01 to 5000", args.speed);
+        return Err(UsageError::new(text).into());
     }
     let now = wall_now();
     let played = onto_clock(load(args)?, args.speed, now);
@@ -148,10 +151,16 @@ fn start(args: &ExchangeArgs) -> anyhow::Result<Face> {
     }
     let mut options = FaceOptions::new(FaceTime::Wall);
     options.listen = args.listen;
-    match args.face {
+    let started = match args.face {
         FaceKind::BinanceUsdm => Face::start(exchange, options),
-    }
-    .with_context(|| format!("--listen {}: cannot listen there", args.listen))
+    };
+    started.map_err(|error| {
+        let text = format!(
+            "--listen {}: cannot listen there ({error}); choose another port, or 0 for a free one",
+            args.listen
+        );
+        UsageError::new(text).into()
+    })
 }
 
 fn load(args: &ExchangeArgs) -> anyhow::Result<Tape> {

@@ -30,11 +30,7 @@ impl Exit {
     pub(super) fn of(error: &anyhow::Error) -> Self {
         for cause in error.chain() {
             if let Some(tape) = cause.downcast_ref::<TapeError>() {
-                return if matches!(tape, TapeError::Missing { .. }) {
-                    Self::NoInput
-                } else {
-                    Self::BadInput
-                };
+                return Self::of_tape(tape);
             }
             if cause.is::<ScenarioError>() {
                 return Self::Usage;
@@ -59,6 +55,17 @@ impl Exit {
             }
         }
         Self::Fault
+    }
+
+    /// A tape is missing, asked for a time it does not hold, or broken.
+    fn of_tape(error: &TapeError) -> Self {
+        if matches!(error, TapeError::Missing { .. }) {
+            Self::NoInput
+        } else if matches!(error, TapeError::EnterOutside { .. }) {
+            Self::Usage
+        } else {
+            Self::BadInput
+        }
     }
 
     fn of_exchange(error: &ExchangeError) -> Self {

@@ -1,5 +1,6 @@
 //! `plimsoll run`: guard a live account until stopped.
 
+use std::io::IsTerminal;
 use std::time::Duration;
 
 use clap::Args;
@@ -169,6 +170,7 @@ fn start_log(config: &Config) {
     let filter = tracing_subscriber::EnvFilter::new(format!("plimsoll={level}"));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     // A second start within one process (tests) keeps the first log.
     drop(log.try_init());

@@ -14,7 +14,7 @@ use super::exit::{Exit, UsageError};
 use super::terminal::say;
 use crate::domain::{MarginMode, Money, Side, Timestamp};
 use crate::sim::Tape;
-use crate::sim::{scenario, tape};
+use crate::sim::{market, scenario, tape};
 use story::Story;
 
 /// A whole play takes about this long on the wall unless `--speed` says otherwise.
@@ -129,7 +129,8 @@ fn decide(args: DemoArgs) -> anyhow::Result<Play> {
                 enter_at: args.enter_at,
                 ..tape::Window::default()
             };
-            let tape = loaded.play(side, window)?;
+            let mut tape = loaded.play(side, window)?;
+            tape.notes.extend(generic_note(&tape));
             let title = format!("tape {}", tape.name);
             (tape, title, side)
         }
@@ -155,6 +156,17 @@ fn decide(args: DemoArgs) -> anyhow::Result<Play> {
         reserve,
         pace,
         seed: args.seed,
+    })
+}
+
+/// A sentence when the contract of a tape is not one whose rules are known.
+fn generic_note(tape: &Tape) -> Option<String> {
+    let first = tape.marks.first().copied()?;
+    market::for_symbol(&tape.symbol, first).generic.then(|| {
+        format!(
+            "the rules of {} are not known here: a generic table of price and size filters and risk tiers is used",
+            tape.symbol
+        )
     })
 }
 
