@@ -491,3 +491,63 @@ fn a_stop_waits_for_the_answer_that_is_on_its_way() {
     assert_eq!(verified(&home).len(), 1);
     assert!(venue.position().isolated_wallet > Money::of(dec!(900)));
 }
+
+#[test]
+fn a_program_that_is_killed_again_and_again_acts_once() {
+    for case in [&ADD, &REDUCE] {
+        let venue = Venue::with(case.opening);
+        let home = (case.home)(&venue);
+        for round in 0..12_u64 {
+            let program = home.run();
+            std::thread::sleep(std::time::Duration::from_millis(4 * round));
+            program.kill();
+        }
+        let mut program = home.run();
+        settle(&mut program, &venue, &home);
+        program.stop();
+        assert_eq!(case.effects(&venue), 1, "{:?}", venue.acts());
+        assert_eq!(verified(&home).len(), 1);
+        assert_eq!(endings(&home).len(), intents(&home).len());
+        assert!(venue.acts().len() <= sent(&home).len());
+        assert_no_id_twice(&venue);
+    }
+}
+
+#[test]
+fn a_second_half_that_never_arrived_is_closed_and_the_danger_met_anew() {
+    let venue = Venue::with(ISOLATED);
+    let home = trimming(&venue);
+    venue
+        .face()
+        .inject(Fault::once("POST", MARGIN, Effect::HoldBeforeApply));
+    let mut program = home.run();
+    program.until("the second half has arrived", || {
+        venue.posts(MARGIN).len() == 1
+    });
+    program.kill();
+    let at = venue.posts(MARGIN)[0].at;
+    let mut program = home.run();
+    program.until("the window is over", || {
+        wall_now().since(at) > WINDOW_MS + 500
+    });
+    venue.face().release();
+    settle(&mut program, &venue, &home);
+    program.stop();
+    let ended = endings(&home);
+    assert!(
+        matches!(
+            &ended[..2],
+            [
+                (_, Ending::Verified { .. }),
+                (_, Ending::NotExecuted { .. })
+            ]
+        ),
+        "{ended:?}"
+    );
+    assert_eq!(venue.added().len(), 1, "the lost half had no effect later");
+    assert_no_id_twice(&venue);
+    let held = venue.position();
+    let line = held.liquidation_price.expect("line");
+    let distance = (held.mark_price - line).ratio(held.mark_price);
+    assert!(distance.expect("ratio").get() > dec!(0.055), "{held:?}");
+}
