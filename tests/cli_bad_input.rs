@@ -445,7 +445,7 @@ fn an_exchange_that_answers_with_a_web_page_is_said_to_be_away() {
                 let venue = Venue::with(ISOLATED);
                 let every = Fault {
                     times: 1_000,
-                    ..Fault::once("", "", page.clone())
+                    ..Fault::once("", "", page)
                 };
                 venue.face().inject(every);
                 let home = Home::at(&venue.urls());
