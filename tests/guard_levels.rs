@@ -3,9 +3,9 @@
 #[path = "support/guard_world.rs"]
 mod world;
 
-use plimsoll::domain::Rate;
+use plimsoll::domain::{Rate, Symbol};
 use plimsoll::guard::action::ReportKind;
-use plimsoll::guard::event::{Command, Mode};
+use plimsoll::guard::event::{Command, Event, Mark, Mode};
 use plimsoll::guard::journal::Entry;
 use plimsoll::guard::level::Level;
 use proptest::prelude::*;
@@ -29,6 +29,36 @@ fn the_hard_floor_acts_before_liquidation_without_a_forecast() {
         .expect("line");
     assert!(line < price(dec!(95381)), "{line}");
     assert_eq!(world.reports(ReportKind::Verified).len(), 2);
+}
+
+#[test]
+fn coming_funding_counts_before_it_is_charged() {
+    let funded = |rate: Decimal| {
+        let mut world = World::calm(policy());
+        world.mark("BTCUSDT", dec!(98800));
+        world.event(Event::Mark(Mark {
+            symbol: Symbol::new("BTCUSDT"),
+            price: price(dec!(98800)),
+            funding_rate: Some(Rate::of(rate)),
+            next_funding_at: Some(world.now.plus_ms(5 * 60_000)),
+            at: world.now,
+        }));
+        world.run(60_000);
+        world
+    };
+    assert_eq!(funded(dec!(0.0001)).sends(), []);
+    assert_eq!(
+        funded(dec!(-0.02)).sends(),
+        [],
+        "a long that receives is not nearer"
+    );
+    let world = funded(dec!(0.02));
+    let first = &world.sends()[0];
+    assert!(
+        first.reason.contains("after the coming funding"),
+        "{}",
+        first.reason
+    );
 }
 
 #[test]

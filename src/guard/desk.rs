@@ -9,7 +9,7 @@ use super::intent::Scope;
 use super::policy::Policy;
 use crate::domain::{
     Account, Balance, Book, Instrument, MarginMode, Money, Position, PositionKey, PositionMode,
-    Price, Quantity, Rate, Symbol, TierTable, Timestamp,
+    Price, Quantity, Rate, Side, Symbol, TierTable, Timestamp,
 };
 use crate::forecast::Volatility;
 use crate::margin::{Leg, ScopeMargin};
@@ -337,6 +337,21 @@ impl Desk {
                     && held.position.margin_asset == *asset
             }
         })
+    }
+
+    /// What the legs of `margin` will pay at funding times within `horizon_ms`; zero when they receive.
+    pub(super) fn coming_funding(&self, margin: &ScopeMargin, horizon_ms: i64) -> Money {
+        let due = |leg: &Leg| {
+            let feed = self.feeds.get(&leg.key.symbol)?;
+            let ahead = feed.next_funding_at?.since(feed.mark_at);
+            let paid_by_long = leg.notional(leg.mark) * feed.funding_rate?;
+            (0..=horizon_ms).contains(&ahead).then_some(match leg.side {
+                Side::Long => paid_by_long,
+                Side::Short => -paid_by_long,
+            })
+        };
+        let due: Money = margin.legs.iter().filter_map(due).sum();
+        if due.is_negative() { Money::ZERO } else { due }
     }
 
     /// The arithmetic of a scope at the newest marks; `None` while a tier table is missing.

@@ -8,7 +8,7 @@ use super::intent::{FillReport, Intent, IntentKind};
 use super::planner::{Candidate, Plan};
 use super::policy::Policy;
 use super::watch::{Danger, Line};
-use crate::domain::{Money, Price};
+use crate::domain::{Money, Price, Rate};
 
 /// At most this many alternatives are told.
 const TOLD_ALTERNATIVES: usize = 3;
@@ -78,10 +78,10 @@ pub(super) fn standing(
         return format!("{}: mark {}, no liquidation price", line.key, price(mark));
     };
     let source = match (line.own, line.venue) {
-        (Some(_), None) => " (own number, the exchange states none)",
-        (None, Some(_)) => " (the exchange's number, own one missing)",
-        (Some(own), Some(_)) if own != nearest => " (the exchange's number)",
-        (Some(_), Some(_)) | (None, None) => "",
+        (Some(own), _) if same(own, nearest) => "",
+        (None, _) => " (the exchange's number, own one missing)",
+        (Some(_), Some(venue)) if same(venue, nearest) => " (the exchange's number)",
+        (Some(_), _) => " (after the coming funding)",
     };
     let chance = danger.breach.map_or_else(
         || "no forecast yet".to_owned(),
@@ -101,6 +101,15 @@ pub(super) fn standing(
         price(nearest),
         percent(danger.act_distance),
     )
+}
+
+/// Equal but for rounding.
+fn same(one: Price, other: Price) -> bool {
+    let slack = Rate::of(Decimal::new(1, 6));
+    (one - other)
+        .abs()
+        .ratio(other)
+        .is_some_and(|gap| gap < slack)
 }
 
 /// Why this rescue and not another.

@@ -30,7 +30,7 @@ pub(super) struct Line {
     pub(super) own: Option<Price>,
     /// The venue's number, while it belongs to the present state.
     pub(super) venue: Option<Price>,
-    /// The more dangerous of both.
+    /// The more dangerous of both, and of the own number after a funding payment that is near.
     pub(super) nearest: Option<Price>,
     /// Mark at which the hard floor is crossed, from `nearest`.
     pub(super) floor: Option<Price>,
@@ -139,6 +139,11 @@ impl Watch {
         let pictured = (entangled && margin.is_some())
             .then(|| desk.pictured_margin(scope))
             .flatten();
+        // What a near funding time will take is gone before a rescue planned then could help.
+        let funded = margin.as_ref().and_then(|margin| {
+            let due = desk.coming_funding(margin, policy.triggers.horizon_ms);
+            due.is_positive().then(|| margin.after_add(-due))
+        });
         let line_of = |held: &Held| {
             let position = &held.position;
             let symbol = &position.key.symbol;
@@ -156,7 +161,11 @@ impl Watch {
                 .as_ref()
                 .and_then(|margin| margin.falls_hurt(symbol))
                 .unwrap_or(position.side == crate::domain::Side::Long);
+            let funded = funded
+                .as_ref()
+                .and_then(|margin| own_line(margin, symbol, desk.mark(position)));
             let nearest = more_dangerous(own, venue, falls_hurt);
+            let nearest = more_dangerous(nearest, funded, falls_hurt);
             Line {
                 key: position.key.clone(),
                 falls_hurt,
