@@ -122,7 +122,8 @@ impl Guard {
             return;
         };
         // Inside the hysteresis band the level stays, but the act line is not crossed.
-        if self.flights.contains_key(&scope)
+        if !self.recovered
+            || self.flights.contains_key(&scope)
             || (danger.nearness() > 1.0 && !watch.falls_short)
             || !watch.is_free(&danger, now)
             || !self.sees_scope(&scope)

@@ -54,6 +54,8 @@ pub struct Guard {
     gauge: Gauge,
     mode: Mode,
     paused: bool,
+    /// `Event::Recovered` has come; before it nothing is started, lest an id be used again.
+    recovered: bool,
     desk: Desk,
     /// Sorted by scope.
     watches: Vec<(Scope, Watch)>,
@@ -83,6 +85,7 @@ impl Guard {
             gauge,
             mode: policy.mode,
             paused: false,
+            recovered: false,
             desk: Desk::default(),
             watches: Vec::new(),
             flights: BTreeMap::new(),
@@ -310,6 +313,7 @@ impl Guard {
     }
 
     fn on_recovered(&mut self, recovered: Recovered, now: Timestamp) {
+        self.recovered = true;
         // Ids and plans never run backwards, whatever a journal says.
         self.sequence = self.sequence.max(recovered.last_sequence);
         self.plan = self.plan.max(recovered.last_plan);
