@@ -179,6 +179,10 @@ fn a_demo_that_cannot_be_is_refused_as_a_wrong_command_line() {
         let told = home.call(words);
         refused(&home, &told, USAGE, &[]);
     }
+    let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
+    let taken = listener.local_addr().expect("address").to_string();
+    let told = home.call(&["exchange", "--listen", &taken]);
+    refused(&home, &told, USAGE, &[&taken, "another port"]);
     let told = home.call(&["exchange", "--scenario", "clam"]);
     refused(&home, &told, USAGE, &["clam", "calm"]);
 }

@@ -3,17 +3,23 @@
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     reason = "a test program: it fails by panicking"
 )]
 
+#[path = "support/acting.rs"]
+mod acting;
 #[path = "support/venue.rs"]
 mod venue;
 
+use acting::{
+    ADD, Case, MARGIN, POSITIONS, REDUCE, WINDOW_MS, acting, assert_no_id_twice, endings, intents,
+    settle, verified,
+};
+use plimsoll::guard::intent::Ending;
 use plimsoll::guard::journal::Entry;
-use plimsoll::sim::face::StreamLink;
+use plimsoll::sim::face::{Effect, Fault, StreamLink};
 use venue::{Home, ISOLATED, KEY, SECRET, Venue};
-
-const POSITIONS: &str = "/fapi/v3/positionRisk";
 
 fn watching(venue: &Venue) -> Home {
     let mut home = Home::at(&venue.urls());
@@ -67,6 +73,148 @@ fn a_silent_market_stream_is_replaced_by_reading() {
     program.until_said("BLIND: the mark price of BTCUSDT");
     program.until_said("Sight regained");
     program.stop();
+}
+
+/// Ways to lose an answer after the exchange has done what it was asked.
+fn lost_answers() -> Vec<Effect> {
+    let status = |code, body: &str| Effect::ApplyThenStatus {
+        code,
+        body: body.to_owned(),
+    };
+    vec![
+        Effect::DropConnectionAfterApply,
+        status(200, ""),
+        status(502, "<html>Bad Gateway</html>"),
+        status(
+            503,
+            r#"{"code":-1000,"msg":"Unknown error, please check your request or try again later."}"#,
+        ),
+        status(
+            408,
+            r#"{"code":-1007,"msg":"Timeout waiting for response from backend server."}"#,
+        ),
+    ]
+}
+
+/// Ways to lose a request before the exchange has done anything, without saying so.
+fn lost_requests() -> Vec<Effect> {
+    vec![
+        Effect::DropConnectionBeforeApply,
+        Effect::Html,
+        Effect::Empty,
+    ]
+}
+
+fn answer_lost(case: &Case, effect: Effect) {
+    let venue = Venue::with(case.opening);
+    let home = (case.home)(&venue);
+    venue
+        .face()
+        .inject(Fault::once("POST", case.path, effect.clone()));
+    // Nor can it be asked at once what became of it.
+    for path in [MARGIN_HISTORY, acting::ORDER] {
+        venue.face().inject(Fault {
+            times: 2,
+            ..Fault::once("GET", path, Effect::Html)
+        });
+    }
+    let mut program = home.run();
+    settle(&mut program, &venue, &home);
+    program.stop();
+    assert_eq!(case.effects(&venue), 1, "{effect:?}");
+    assert_eq!(venue.acts().len(), 1, "{effect:?}: {:?}", venue.acts());
+    assert_eq!(verified(&home), intents(&home), "{effect:?}");
+}
+
+fn request_lost(case: &Case, effect: Effect) {
+    let venue = Venue::with(case.opening);
+    let home = (case.home)(&venue);
+    venue
+        .face()
+        .inject(Fault::once("POST", case.path, effect.clone()));
+    let mut program = home.run();
+    settle(&mut program, &venue, &home);
+    program.stop();
+    assert_eq!(case.effects(&venue), 1, "{effect:?}");
+    let acts = venue.acts();
+    assert_eq!(acts.len(), 2, "{effect:?}: {acts:?}");
+    assert!(
+        acts[1].at.since(acts[0].at) > WINDOW_MS,
+        "{effect:?}: {acts:?}"
+    );
+    let ended = endings(&home);
+    let [(lost, first), (anew, Ending::Verified { .. })] = ended.as_slice() else {
+        panic!("{effect:?}: {ended:?}");
+    };
+    assert!(
+        lost != anew && !matches!(first, Ending::Verified { .. }),
+        "{effect:?}: {ended:?}"
+    );
+    assert_no_id_twice(&venue);
+}
+
+const MARGIN_HISTORY: &str = "/fapi/v1/positionMargin/history";
+
+#[test]
+fn an_act_whose_answer_is_lost_is_found_and_not_repeated() {
+    std::thread::scope(|scope| {
+        for effect in lost_answers() {
+            for case in [&ADD, &REDUCE] {
+                let effect = effect.clone();
+                scope.spawn(move || answer_lost(case, effect));
+            }
+        }
+    });
+}
+
+#[test]
+fn an_act_that_was_lost_on_the_way_is_done_anew_after_its_window() {
+    std::thread::scope(|scope| {
+        for effect in lost_requests() {
+            for case in [&ADD, &REDUCE] {
+                let effect = effect.clone();
+                scope.spawn(move || request_lost(case, effect));
+            }
+        }
+    });
+}
+
+#[test]
+fn a_key_that_loses_its_right_to_trade_raises_an_alarm() {
+    let venue = Venue::with(ISOLATED);
+    let home = acting(&venue);
+    let refusal = Effect::Status {
+        code: 401,
+        body: r#"{"code":-2015,"msg":"Invalid API-key, IP, or permissions for action."}"#
+            .to_owned(),
+    };
+    venue.face().inject(Fault {
+        times: 100,
+        ..Fault::once("POST", MARGIN, refusal)
+    });
+    let mut program = home.run();
+    program.until_said("CANNOT PROTECT");
+    assert!(
+        program.err().contains("Act by hand"),
+        "an alarm goes to standard error"
+    );
+    program.stop();
+    assert_eq!(
+        venue.posts(MARGIN).len(),
+        1,
+        "and does not hammer the exchange"
+    );
+}
+
+#[test]
+fn a_closed_terminal_does_not_stop_the_guard() {
+    let venue = Venue::with(ISOLATED);
+    let home = acting(&venue);
+    let mut program = home.run_unheard();
+    settle(&mut program, &venue, &home);
+    let (status, ..) = program.stop();
+    assert_eq!(status.code(), Some(0));
+    assert_eq!(venue.added().len(), 1);
 }
 
 #[cfg(target_os = "linux")]

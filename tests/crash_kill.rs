@@ -6,304 +6,136 @@
     reason = "a test program: it fails by panicking"
 )]
 
+#[path = "support/acting.rs"]
+mod acting;
 #[path = "support/venue.rs"]
 mod venue;
 
+use acting::{
+    ADD, Case, MARGIN, ORDER, POSITIONS, REDUCE, WINDOW_MS, acting, assert_no_id_twice, endings,
+    intents, reread, sent, settle, trimming, verified,
+};
 use plimsoll::domain::Money;
 use plimsoll::guard::event::Mode;
-use plimsoll::guard::intent::{Ending, IntentId, IntentKind, Outcome};
+use plimsoll::guard::intent::{Ending, IntentKind, Outcome};
 use plimsoll::guard::journal::Entry;
 use plimsoll::journal::Journal;
 use plimsoll::sim::face::{Effect, Fault};
 use rust_decimal::dec;
-use venue::{CROSS, Home, ISOLATED, Opening, Program, Venue, position_key, wall_now};
+use venue::{Home, ISOLATED, Venue, position_key, wall_now};
 
-const MARGIN: &str = "/fapi/v1/positionMargin";
-const ORDER: &str = "/fapi/v1/order";
-const POSITIONS: &str = "/fapi/v3/positionRisk";
-/// How long a request may be executed after it was signed, milliseconds.
-const WINDOW_MS: i64 = 1_000;
-/// Pause between two rescues, milliseconds.
-const COOLDOWN_MS: i64 = 1_000;
-
-/// A configuration that acts at once on what `venue` holds.
-fn acting(venue: &Venue) -> Home {
-    let mut home = Home::at(&venue.urls());
-    home.set("", "mode = \"auto\"");
-    home.set("exchange", &format!("receive_window_ms = {WINDOW_MS}"));
-    home.set("guard", "floor_distance_pct = 6");
-    home.set("guard", "cooldown_secs = 1");
-    home.set("budget", "add_per_action_usdt = 2000");
-    home.set("budget", "add_per_position_day_usdt = 4000");
-    // Too little to restore the distance: margin it is.
-    home.set("budget", "trim_per_action_pct = 5");
-    home.set("freshness", "reconcile_secs = 5");
-    home
-}
-
-/// The same with no margin to add: only the position can be reduced.
-fn trimming(venue: &Venue) -> Home {
-    let mut home = acting(venue);
-    home.set("guard", "floor_distance_pct = 5.5");
-    home.set("budget", "add_per_action_usdt = 0");
-    home.set("budget", "add_per_position_day_usdt = 0");
-    home.set("budget", "trim_per_action_pct = 50");
-    home
-}
-
-fn endings(home: &Home) -> Vec<(IntentId, Ending)> {
-    let entries = home.journal().into_iter();
-    entries
-        .filter_map(|entry| {
-            let Entry::Ended { intent, ending } = entry else {
-                return None;
-            };
-            Some((intent, ending))
-        })
-        .collect()
-}
-
-fn verified(home: &Home) -> Vec<IntentId> {
-    let endings = endings(home).into_iter();
-    endings
-        .filter_map(|(intent, ending)| matches!(ending, Ending::Verified { .. }).then_some(intent))
-        .collect()
-}
-
-/// Ids of all intents, oldest first.
-fn intents(home: &Home) -> Vec<IntentId> {
-    let entries = home.journal().into_iter();
-    entries
-        .filter_map(|entry| {
-            let Entry::Intent { intent } = entry else {
-                return None;
-            };
-            Some(intent.id)
-        })
-        .collect()
-}
-
-fn sent(home: &Home) -> Vec<IntentId> {
-    let entries = home.journal().into_iter();
-    entries
-        .filter_map(|entry| {
-            let Entry::Sent { intent } = entry else {
-                return None;
-            };
-            Some(intent)
-        })
-        .collect()
-}
-
-/// Every plan has come to its end.
-fn at_rest(home: &Home) -> bool {
-    let mut open = std::collections::BTreeSet::new();
-    let mut any = false;
-    for entry in home.journal() {
-        if let Entry::Intent { intent } = &entry {
-            any = true;
-            open.insert(intent.plan);
-        }
-        if let Entry::PlanEnded { plan } = &entry {
-            open.remove(plan);
-        }
-    }
-    any && open.is_empty()
-}
-
-/// Waits until all is done, the pause after it is over and the account was read twice more, so that
-/// a repetition would show.
-fn settle(program: &mut Program, venue: &Venue, home: &Home) {
-    program.until("the plan ends", || at_rest(home));
-    program.until("all streams stand", || venue.face().connections() == 3);
-    let (count, rested) = (intents(home).len(), wall_now());
-    program.until("the pause is over", || {
-        wall_now().since(rested) > COOLDOWN_MS + 100
-    });
-    for _ in 0..2 {
-        reread(program, venue);
-    }
-    assert_eq!(intents(home).len(), count, "nothing more was planned");
-    assert!(at_rest(home));
-}
-
-/// A setting that the trader touches makes the guard read the account again.
-fn reread(program: &mut Program, venue: &Venue) {
-    let before = venue.reads(POSITIONS);
-    let account = venue.account;
-    let touched = venue
+fn applied_before_the_kill(case: &Case) {
+    let venue = Venue::with(case.opening);
+    let home = (case.home)(&venue);
+    venue
         .face()
-        .with(|exchange| exchange.set_leverage(account, &position_key().symbol, 20));
-    touched.expect("touched");
-    program.until("the account is read again", || {
-        venue.reads(POSITIONS) > before
+        .inject(Fault::once("POST", case.path, Effect::HoldReplyAfterApply));
+    let mut program = home.run();
+    program.until("the exchange has applied it", || case.effects(&venue) == 1);
+    program.kill();
+    assert!(
+        endings(&home).is_empty(),
+        "killed between sending and answer"
+    );
+    assert_eq!(sent(&home).len(), 1);
+    let mut program = home.run();
+    settle(&mut program, &venue, &home);
+    let (status, ..) = program.stop();
+    assert_eq!(status.code(), Some(0));
+    assert_eq!(case.effects(&venue), 1, "one effect");
+    assert_eq!(venue.acts().len(), 1, "{:?}", venue.acts());
+    assert_eq!(verified(&home), intents(&home));
+    assert_eq!(intents(&home).len(), 1);
+}
+
+fn not_applied_before_the_kill(case: &Case) {
+    let venue = Venue::with(case.opening);
+    let home = (case.home)(&venue);
+    venue
+        .face()
+        .inject(Fault::once("POST", case.path, Effect::HoldBeforeApply));
+    let mut program = home.run();
+    program.until("the request has arrived", || {
+        venue.posts(case.path).len() == 1
+    });
+    program.kill();
+    let at = venue.posts(case.path)[0].at;
+    let mut program = home.run();
+    program.until("the window is over", || {
+        wall_now().since(at) > WINDOW_MS + 500
+    });
+    assert_eq!(
+        venue.acts().len(),
+        1,
+        "nothing is sent while the outcome is unknown"
+    );
+    venue.face().release();
+    settle(&mut program, &venue, &home);
+    let (status, ..) = program.stop();
+    assert_eq!(status.code(), Some(0));
+    assert_eq!(case.effects(&venue), 1, "one effect");
+    assert_eq!(venue.acts().len(), 2, "{:?}", venue.acts());
+    let ids = intents(&home);
+    let [lost, anew] = ids.as_slice() else {
+        panic!("{ids:?}")
+    };
+    assert_ne!(lost, anew);
+    let ended = endings(&home);
+    assert!(
+        matches!(&ended[0], (id, Ending::NotExecuted { .. }) if id == lost),
+        "{ended:?}"
+    );
+    assert!(
+        matches!(&ended[1], (id, Ending::Verified { .. }) if id == anew),
+        "{ended:?}"
+    );
+    assert_no_id_twice(&venue);
+}
+
+/// The exchange is slow: it applies the request while nobody runs, within its window.
+fn applied_after_the_kill(case: &Case) {
+    let venue = Venue::with(case.opening);
+    let home = (case.home)(&venue);
+    venue
+        .face()
+        .inject(Fault::once("POST", case.path, Effect::HoldBeforeApply));
+    let mut program = home.run();
+    program.until("the request has arrived", || {
+        venue.posts(case.path).len() == 1
+    });
+    program.kill();
+    assert_eq!(case.effects(&venue), 0);
+    let mut program = home.run();
+    venue.face().release();
+    settle(&mut program, &venue, &home);
+    program.stop();
+    assert_eq!(case.effects(&venue), 1, "one effect");
+    assert_eq!(venue.acts().len(), 1, "{:?}", venue.acts());
+    assert_eq!(verified(&home).len(), 1);
+}
+
+/// Tries the same with an addition and with a reduction.
+fn each(attempt: fn(&Case)) {
+    std::thread::scope(|scope| {
+        for case in [&ADD, &REDUCE] {
+            scope.spawn(move || attempt(case));
+        }
     });
 }
 
-/// Client order ids never repeat, whatever was refused.
-fn assert_no_id_twice(venue: &Venue) {
-    let mut ids: Vec<String> = venue
-        .posts(ORDER)
-        .iter()
-        .filter_map(|request| {
-            let id = request
-                .query
-                .split('&')
-                .find(|pair| pair.starts_with("newClientOrderId="));
-            id.map(str::to_owned)
-        })
-        .collect();
-    let all = ids.len();
-    ids.sort();
-    ids.dedup();
-    assert_eq!(ids.len(), all, "an order was sent twice");
-}
-
-struct Case {
-    opening: Opening,
-    home: fn(&Venue) -> Home,
-    path: &'static str,
-}
-
-const ADD: Case = Case {
-    opening: ISOLATED,
-    home: acting,
-    path: MARGIN,
-};
-const REDUCE: Case = Case {
-    opening: CROSS,
-    home: |venue| {
-        let mut home = trimming(venue);
-        home.set("guard", "floor_distance_pct = 7");
-        home
-    },
-    path: ORDER,
-};
-
-impl Case {
-    fn effects(&self, venue: &Venue) -> usize {
-        venue.added().len() + venue.orders()
-    }
-
-    fn applied_before_the_kill(&self) {
-        let venue = Venue::with(self.opening);
-        let home = (self.home)(&venue);
-        venue
-            .face()
-            .inject(Fault::once("POST", self.path, Effect::HoldReplyAfterApply));
-        let mut program = home.run();
-        program.until("the exchange has applied it", || self.effects(&venue) == 1);
-        program.kill();
-        assert!(
-            endings(&home).is_empty(),
-            "killed between sending and answer"
-        );
-        assert_eq!(sent(&home).len(), 1);
-        let mut program = home.run();
-        settle(&mut program, &venue, &home);
-        let (status, ..) = program.stop();
-        assert_eq!(status.code(), Some(0));
-        assert_eq!(self.effects(&venue), 1, "one effect");
-        assert_eq!(venue.acts().len(), 1, "{:?}", venue.acts());
-        assert_eq!(verified(&home), intents(&home));
-        assert_eq!(intents(&home).len(), 1);
-    }
-
-    fn not_applied_before_the_kill(&self) {
-        let venue = Venue::with(self.opening);
-        let home = (self.home)(&venue);
-        venue
-            .face()
-            .inject(Fault::once("POST", self.path, Effect::HoldBeforeApply));
-        let mut program = home.run();
-        program.until("the request has arrived", || {
-            venue.posts(self.path).len() == 1
-        });
-        program.kill();
-        let at = venue.posts(self.path)[0].at;
-        let mut program = home.run();
-        program.until("the window is over", || {
-            wall_now().since(at) > WINDOW_MS + 500
-        });
-        assert_eq!(
-            venue.acts().len(),
-            1,
-            "nothing is sent while the outcome is unknown"
-        );
-        venue.face().release();
-        settle(&mut program, &venue, &home);
-        let (status, ..) = program.stop();
-        assert_eq!(status.code(), Some(0));
-        assert_eq!(self.effects(&venue), 1, "one effect");
-        assert_eq!(venue.acts().len(), 2, "{:?}", venue.acts());
-        let ids = intents(&home);
-        let [lost, anew] = ids.as_slice() else {
-            panic!("{ids:?}")
-        };
-        assert_ne!(lost, anew);
-        let ended = endings(&home);
-        assert!(
-            matches!(&ended[0], (id, Ending::NotExecuted { .. }) if id == lost),
-            "{ended:?}"
-        );
-        assert!(
-            matches!(&ended[1], (id, Ending::Verified { .. }) if id == anew),
-            "{ended:?}"
-        );
-        assert_no_id_twice(&venue);
-    }
-
-    /// The exchange is slow: it applies the request while nobody runs, within its window.
-    fn applied_after_the_kill(&self) {
-        let venue = Venue::with(self.opening);
-        let home = (self.home)(&venue);
-        venue
-            .face()
-            .inject(Fault::once("POST", self.path, Effect::HoldBeforeApply));
-        let mut program = home.run();
-        program.until("the request has arrived", || {
-            venue.posts(self.path).len() == 1
-        });
-        program.kill();
-        assert_eq!(self.effects(&venue), 0);
-        let mut program = home.run();
-        venue.face().release();
-        settle(&mut program, &venue, &home);
-        program.stop();
-        assert_eq!(self.effects(&venue), 1, "one effect");
-        assert_eq!(venue.acts().len(), 1, "{:?}", venue.acts());
-        assert_eq!(verified(&home).len(), 1);
-    }
+#[test]
+fn an_act_that_took_effect_before_the_kill_is_not_repeated() {
+    each(applied_before_the_kill);
 }
 
 #[test]
-fn margin_that_was_added_before_the_kill_is_not_added_again() {
-    ADD.applied_before_the_kill();
+fn an_act_that_never_arrived_is_done_anew_once_under_a_new_id() {
+    each(not_applied_before_the_kill);
 }
 
 #[test]
-fn a_reduction_that_was_executed_before_the_kill_is_not_repeated() {
-    REDUCE.applied_before_the_kill();
-}
-
-#[test]
-fn margin_that_never_arrived_is_added_anew_once_after_its_window() {
-    ADD.not_applied_before_the_kill();
-}
-
-#[test]
-fn a_reduction_that_never_arrived_is_sent_anew_once_under_a_new_id() {
-    REDUCE.not_applied_before_the_kill();
-}
-
-#[test]
-fn margin_that_the_exchange_adds_while_the_guard_starts_again_counts() {
-    ADD.applied_after_the_kill();
-}
-
-#[test]
-fn a_reduction_that_the_exchange_executes_while_the_guard_starts_again_counts() {
-    REDUCE.applied_after_the_kill();
+fn an_act_that_takes_effect_while_the_guard_starts_again_counts() {
+    each(applied_after_the_kill);
 }
 
 /// Both halves of one plan, each exactly once.
@@ -408,7 +240,7 @@ fn a_kill_during_the_second_half_does_not_repeat_it() {
 
 #[test]
 fn a_stop_is_clean_and_the_restart_knows_what_was_spent() {
-    for signal in ["TERM", "INT"] {
+    let attempt = |signal: &str| {
         let venue = Venue::with(ISOLATED);
         let mut home = acting(&venue);
         home.set("budget", "top_ups_per_position_day = 1");
@@ -438,7 +270,12 @@ fn a_stop_is_clean_and_the_restart_knows_what_was_spent() {
         program.stop();
         let recycled = venue.posts(MARGIN).len() - 1;
         assert!(recycled <= 1, "no new margin");
-    }
+    };
+    std::thread::scope(|scope| {
+        for signal in ["TERM", "INT"] {
+            scope.spawn(move || attempt(signal));
+        }
+    });
 }
 
 #[test]
@@ -492,25 +329,27 @@ fn a_stop_waits_for_the_answer_that_is_on_its_way() {
     assert!(venue.position().isolated_wallet > Money::of(dec!(900)));
 }
 
+fn killed_again_and_again(case: &Case) {
+    let venue = Venue::with(case.opening);
+    let home = (case.home)(&venue);
+    for round in 0..12_u64 {
+        let program = home.run();
+        std::thread::sleep(std::time::Duration::from_millis(4 * round));
+        program.kill();
+    }
+    let mut program = home.run();
+    settle(&mut program, &venue, &home);
+    program.stop();
+    assert_eq!(case.effects(&venue), 1, "{:?}", venue.acts());
+    assert_eq!(verified(&home).len(), 1);
+    assert_eq!(endings(&home).len(), intents(&home).len());
+    assert!(venue.acts().len() <= sent(&home).len());
+    assert_no_id_twice(&venue);
+}
+
 #[test]
 fn a_program_that_is_killed_again_and_again_acts_once() {
-    for case in [&ADD, &REDUCE] {
-        let venue = Venue::with(case.opening);
-        let home = (case.home)(&venue);
-        for round in 0..12_u64 {
-            let program = home.run();
-            std::thread::sleep(std::time::Duration::from_millis(4 * round));
-            program.kill();
-        }
-        let mut program = home.run();
-        settle(&mut program, &venue, &home);
-        program.stop();
-        assert_eq!(case.effects(&venue), 1, "{:?}", venue.acts());
-        assert_eq!(verified(&home).len(), 1);
-        assert_eq!(endings(&home).len(), intents(&home).len());
-        assert!(venue.acts().len() <= sent(&home).len());
-        assert_no_id_twice(&venue);
-    }
+    each(killed_again_and_again);
 }
 
 #[test]

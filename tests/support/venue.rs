@@ -367,6 +367,24 @@ impl Home {
         self.start(&["run", "--config", config.to_str().expect("text")])
     }
 
+    /// Starts `plimsoll run` in a terminal that goes away at once.
+    pub(crate) fn run_unheard(&self) -> Program {
+        let config = self.config();
+        let config = config.to_str().expect("text");
+        let mut child = self
+            .command(&["run", "--config", config])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("started");
+        drop((child.stdout.take(), child.stderr.take()));
+        Program {
+            child,
+            out: Arc::default(),
+            err: Arc::default(),
+        }
+    }
+
     /// Starts a command.
     pub(crate) fn start(&self, words: &[&str]) -> Program {
         let mut child = self
