@@ -41,8 +41,20 @@ run() {
         /^(summary|totals):/ { instructions = $2 }
         END {
             for (id in calls) if (names[id] ~ /^(malloc|calloc|realloc|aligned_alloc|posix_memalign)$/) made += calls[id]
-            printf "%d %d\n", instructions, made
+            printf "%.0f %.0f\n", instructions, made
         }' "$out"
+}
+
+# One line per function from what callgrind_annotate tells by source file; the dearest first. Costs of
+# a function itself are added over files, costs with what it calls are not.
+per_operation() {
+    sed -nE 's/^ *([0-9,]+) \([ 0-9.]+%\)  [^ :]*:(.*)$/\1 \2/p' | sed -E 's/ \[[^]]*\]$//' |
+        awk -v n="$size" -v add="$2" '{
+                count = $1; gsub(",", "", count); $1 = ""
+                if (add) sum[$0] += count; else if (count + 0 > sum[$0] + 0) sum[$0] = count
+            }
+            END { for (name in sum) printf "%10.0f%s\n", sum[name] / n, name }' |
+        sort -rn | head -"$1" | cut -c1-150 || true
 }
 
 measure() {
@@ -87,9 +99,10 @@ case "${1:-}" in
     size=$("$tick" list | awk -v case="${2:?which case?}" '$1 == case { print $2 }')
     profile=--toggle-collect=tick::operations
     run "$2" "${size:?no such case}" "$size" >/dev/null
-    echo "$size operations"
-    callgrind_annotate "$work/$2.$size" | head -60
-    callgrind_annotate --inclusive=yes "$work/$2.$size" | head -100
+    echo "instructions per operation, the function itself:"
+    callgrind_annotate --auto=no --threshold=100 "$work/$2.$size" | per_operation 30 1
+    echo "with everything it calls:"
+    callgrind_annotate --auto=no --threshold=100 --inclusive=yes "$work/$2.$size" | per_operation 60 0
     ;;
 *)
     echo "usage: benches/count.sh [--check | --top CASE]" >&2
