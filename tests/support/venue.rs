@@ -361,6 +361,30 @@ impl Home {
         self.call(&words)
     }
 
+    /// The same with standard output on a disk that is full.
+    pub(crate) fn ask_into_full_disk(&self, words: &[&str]) -> Told {
+        let full = std::fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .expect("full disk");
+        self.ask_into(words, full.into())
+    }
+
+    /// The same with nobody reading standard output.
+    pub(crate) fn ask_unheard(&self, words: &[&str]) -> Told {
+        let (reader, writer) = std::io::pipe().expect("pipe");
+        drop(reader);
+        self.ask_into(words, writer.into())
+    }
+
+    fn ask_into(&self, words: &[&str], out: Stdio) -> Told {
+        let config = self.config();
+        let mut command = self.command(words);
+        command.arg("--config").arg(config);
+        let child = command.stdout(out).stderr(Stdio::piped()).spawn();
+        Told::of(child.expect("started").wait_with_output().expect("ran"))
+    }
+
     /// Starts `plimsoll run`.
     pub(crate) fn run(&self) -> Program {
         let config = self.config();
