@@ -418,7 +418,7 @@ fn a_stop_is_heard_while_the_exchange_says_nothing() {
     let silent = TcpListener::bind("127.0.0.1:0").expect("bound");
     let home = Home::at_host(silent.local_addr().expect("address"));
     let mut program = home.run();
-    program.until_said("guards");
+    program.until_said("starts for");
     let began = Instant::now();
     let (status, out, _) = program.stop();
     assert_eq!(status.code(), Some(0), "{out}");
@@ -493,6 +493,28 @@ fn a_second_guard_of_the_same_account_does_not_start() {
     let (status, out, err) = first.stop();
     assert_eq!(status.code(), Some(0));
     no_secrets(&home, &[&out, &err]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_result_that_cannot_be_written_is_no_success() {
+    let venue = Venue::with(ISOLATED);
+    let home = Home::at(&venue.urls());
+    let mut program = home.run();
+    program.until_said("is watching 1 position(s)");
+    program.stop();
+    for words in [
+        &["status", "--json"][..],
+        &["status"],
+        &["journal", "--json"],
+        &["journal", "--csv"],
+        &["journal"],
+    ] {
+        let told = home.ask_into_full_disk(words);
+        refused(&home, &told, CANNOT_CREATE, &["cannot write", "No space"]);
+        let told = home.ask_unheard(words);
+        assert_eq!((told.code, told.err.as_str()), (Some(0), ""), "{words:?}");
+    }
 }
 
 #[test]

@@ -207,6 +207,53 @@ fn a_key_that_loses_its_right_to_trade_raises_an_alarm() {
 }
 
 #[test]
+fn a_chat_that_cannot_be_reached_does_not_stop_the_guard() {
+    const TOKEN: &str = "123456:canary-TokenThatMustNotLeak";
+    let venue = Venue::with(ISOLATED);
+    let mut home = acting(&venue);
+    home.set("telegram", "enabled = true");
+    home.set("telegram", "api_url = \"http://127.0.0.1:9\"");
+    home.set_env("PLIMSOLL_TELEGRAM_TOKEN", TOKEN);
+    let mut program = home.run();
+    settle(&mut program, &venue, &home);
+    let (status, out, err) = program.stop();
+    assert_eq!(status.code(), Some(0), "{out}{err}");
+    assert_eq!(venue.added().len(), 1);
+    for text in [out, err, String::from_utf8_lossy(&home.data()).into_owned()] {
+        assert!(!text.contains("canary"), "{text}");
+    }
+}
+
+#[test]
+fn the_log_level_decides_what_is_logged_and_a_pipe_gets_no_colours() {
+    let venue = Venue::with(ISOLATED);
+    for (level, logs) in [("trace", true), ("error", false)] {
+        let mut home = watching(&venue);
+        home.set("log", &format!("level = \"{level}\""));
+        let mut program = home.run();
+        program.until("all streams stand", || venue.face().connections() == 3);
+        venue.face().close_streams(StreamLink::Private);
+        let before = venue.reads(POSITIONS);
+        program.until("the stream was replaced", || {
+            venue.reads(POSITIONS) > before && venue.face().connections() == 3
+        });
+        let (_, out, err) = program.stop();
+        assert_eq!(err.contains("stream down"), logs, "{level}: {err}");
+        assert!(
+            !out.contains('\u{1b}') && !err.contains('\u{1b}'),
+            "{level}"
+        );
+        if !logs {
+            assert_eq!(err, "", "nothing went wrong");
+        }
+        assert!(
+            !out.contains("BLIND"),
+            "a stream that comes back is no alarm"
+        );
+    }
+}
+
+#[test]
 fn a_closed_terminal_does_not_stop_the_guard() {
     let venue = Venue::with(ISOLATED);
     let home = acting(&venue);

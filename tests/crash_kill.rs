@@ -12,8 +12,8 @@ mod acting;
 mod venue;
 
 use acting::{
-    ADD, Case, MARGIN, ORDER, POSITIONS, REDUCE, WINDOW_MS, acting, assert_no_id_twice, endings,
-    intents, reread, sent, settle, trimming, verified,
+    ADD, ADD_HEDGE, Case, MARGIN, ORDER, POSITIONS, REDUCE, REDUCE_HEDGE, WINDOW_MS, acting,
+    assert_no_id_twice, endings, intents, reread, sent, settle, trimming, verified,
 };
 use plimsoll::domain::Money;
 use plimsoll::guard::event::Mode;
@@ -114,10 +114,10 @@ fn applied_after_the_kill(case: &Case) {
     assert_eq!(verified(&home).len(), 1);
 }
 
-/// Tries the same with an addition and with a reduction.
+/// Tries the same with an addition and with a reduction, in both position modes.
 fn each(attempt: fn(&Case)) {
     std::thread::scope(|scope| {
-        for case in [&ADD, &REDUCE] {
+        for case in [&ADD, &REDUCE, &ADD_HEDGE, &REDUCE_HEDGE] {
             scope.spawn(move || attempt(case));
         }
     });
@@ -389,4 +389,40 @@ fn a_second_half_that_never_arrived_is_closed_and_the_danger_met_anew() {
     let line = held.liquidation_price.expect("line");
     let distance = (held.mark_price - line).ratio(held.mark_price);
     assert!(distance.expect("ratio").get() > dec!(0.055), "{held:?}");
+}
+
+#[test]
+fn a_stop_with_an_answer_outstanding_leaves_the_question_to_the_restart() {
+    each(|case| {
+        let venue = Venue::with(case.opening);
+        let mut home = (case.home)(&venue);
+        home.set("exchange", "request_timeout_ms = 600");
+        venue
+            .face()
+            .inject(Fault::once("POST", case.path, Effect::HoldReplyAfterApply));
+        let mut program = home.run();
+        program.until("the exchange has applied it", || case.effects(&venue) == 1);
+        let (status, ..) = program.stop();
+        assert_eq!(status.code(), Some(0));
+        let entries = home.journal();
+        assert!(
+            matches!(
+                entries.as_slice(),
+                [
+                    ..,
+                    Entry::Outcome {
+                        outcome: Outcome::Unknown { .. },
+                        ..
+                    },
+                    Entry::Stopped { .. }
+                ]
+            ),
+            "{entries:#?}"
+        );
+        let mut program = home.run();
+        settle(&mut program, &venue, &home);
+        program.stop();
+        assert_eq!((case.effects(&venue), venue.acts().len()), (1, 1));
+        assert_eq!(verified(&home), intents(&home));
+    });
 }

@@ -16,6 +16,7 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
 use super::exit::UsageError;
+use super::signal;
 use crate::domain::{Money, Side, Timestamp};
 use crate::sim::face::{Face, FaceOptions, FaceTime};
 use crate::sim::tape::Window;
@@ -109,7 +110,7 @@ pub(super) async fn run(args: ExchangeArgs) -> anyhow::Result<()> {
     out.flush()
         .context("writing the addresses to standard output")?;
     drop(out);
-    stopped().await?;
+    signal::stopped().await;
     face.shutdown();
     Ok(())
 }
@@ -189,24 +190,6 @@ fn wall_now() -> Timestamp {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
-}
-
-#[cfg(unix)]
-async fn stopped() -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminated = signal(SignalKind::terminate()).context("listening for signals")?;
-    tokio::select! {
-        biased;
-        _ = terminated.recv() => Ok(()),
-        pressed = tokio::signal::ctrl_c() => pressed.context("listening for Ctrl-C"),
-    }
-}
-
-#[cfg(not(unix))]
-async fn stopped() -> anyhow::Result<()> {
-    tokio::signal::ctrl_c()
-        .await
-        .context("listening for Ctrl-C")
 }
 
 #[cfg(test)]

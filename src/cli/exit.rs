@@ -50,6 +50,9 @@ impl Exit {
             if let Some(inner) = cause.downcast_ref::<ExchangeError>() {
                 return Self::of_exchange(inner);
             }
+            if cause.is::<std::io::Error>() {
+                return Self::CannotCreate;
+            }
             if let Some(usage) = cause.downcast_ref::<UsageError>() {
                 return usage.exit;
             }

@@ -7,6 +7,7 @@ mod exchange;
 mod exit;
 mod journal;
 mod run;
+mod signal;
 mod status;
 mod terminal;
 
@@ -36,7 +37,7 @@ const EXITS: &str = "Exit codes:
   66  input that is not there (a missing tape or file)
   69  the exchange cannot be reached or refuses
   70  a fault of Plimsoll itself
-  73  the data directory or journal cannot be used
+  73  the data directory, journal or output cannot be written
   77  the API key is refused or may do too much
   78  the configuration is wrong";
 
@@ -74,6 +75,8 @@ pub fn main() -> Exit {
     let worked = std::panic::catch_unwind(|| dispatch(cli.command));
     match worked {
         Ok(Ok(exit)) => exit,
+        // As with any command whose output is cut by `head`.
+        Ok(Err(error)) if terminal::is_unheard(&error) => Exit::Success,
         Ok(Err(error)) => {
             warn(format!("plimsoll: {error:#}"));
             Exit::of(&error)

@@ -4,11 +4,11 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 use super::connect::{self, ConfigArg};
 use super::exit::Exit;
+use super::signal;
 use super::terminal::{say, warn};
 use crate::agent::{self, Channels, Setup};
 use crate::config::Config;
@@ -59,12 +59,12 @@ pub(super) async fn run(args: RunArgs) -> anyhow::Result<Exit> {
         }
     });
     say(format!(
-        "Plimsoll {} guards {account} in {}.",
+        "Plimsoll {} starts for {account} in {}.",
         env!("CARGO_PKG_VERSION"),
         connect::mode_sentence(config.policy.mode)
     ));
     tokio::task::spawn_local(async move {
-        wait_for_signal().await;
+        signal::stopped().await;
         stop.send_replace(true);
     });
     let ended = agent::run(
@@ -174,16 +174,4 @@ fn start_log(config: &Config) {
         .with_writer(std::io::stderr);
     // A second start within one process (tests) keeps the first log.
     drop(log.try_init());
-}
-
-async fn wait_for_signal() {
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        drop(tokio::signal::ctrl_c().await);
-        return;
-    };
-    tokio::select! {
-        biased;
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
 }

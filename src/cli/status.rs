@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::connect::{self, ConfigArg};
 use super::exit::Exit;
-use super::terminal::say;
+use super::terminal::print;
 use crate::config::Config;
 use crate::domain::{Price, Symbol};
 use crate::exchange::Port;
@@ -74,9 +74,9 @@ pub(super) async fn run(args: StatusArgs) -> anyhow::Result<Exit> {
             balances: &view.balances,
             positions: view.positions.iter().map(position_json).collect(),
         };
-        say(serde_json::to_string(&status)?);
+        print(serde_json::to_string(&status)?)?;
     } else {
-        say(render::status(&view));
+        print(render::status(&view))?;
     }
     Ok(Exit::Success)
 }

@@ -168,6 +168,24 @@ pub(crate) const ADD: Case = Case {
     home: acting,
     path: MARGIN,
 };
+/// As [`ADD`] with long and short apart.
+pub(crate) const ADD_HEDGE: Case = Case {
+    opening: Opening {
+        hedge: true,
+        ..ISOLATED
+    },
+    ..ADD
+};
+
+/// As [`REDUCE`] with long and short apart.
+pub(crate) const REDUCE_HEDGE: Case = Case {
+    opening: Opening {
+        hedge: true,
+        ..CROSS
+    },
+    ..REDUCE
+};
+
 pub(crate) const REDUCE: Case = Case {
     opening: CROSS,
     home: |venue| {

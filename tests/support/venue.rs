@@ -48,6 +48,8 @@ pub(crate) struct Opening {
     pub(crate) notional: Decimal,
     pub(crate) leverage: u32,
     pub(crate) mode: MarginMode,
+    /// Long and short slots apart.
+    pub(crate) hedge: bool,
 }
 
 /// 10,000 USDT of BTCUSDT, long, isolated, twenty times, with plenty beside it: about 4.6 % from
@@ -57,6 +59,7 @@ pub(crate) const ISOLATED: Opening = Opening {
     notional: dec!(10000),
     leverage: 20,
     mode: MarginMode::Isolated,
+    hedge: false,
 };
 
 /// The same as cross with nearly nothing beside it: about 5.5 % from liquidation.
@@ -65,6 +68,7 @@ pub(crate) const CROSS: Opening = Opening {
     notional: dec!(10000),
     leverage: 20,
     mode: MarginMode::Cross,
+    hedge: false,
 };
 
 /// A simulated exchange on its own thread.
@@ -178,10 +182,11 @@ impl Venue {
 
     pub(crate) fn position(&self) -> PositionView {
         let account = self.account;
-        let found = self
-            .face
-            .with(|exchange| exchange.position(account, &position_key()));
-        found.expect("position")
+        let held = self.face.with(|exchange| exchange.positions(account));
+        let [position] = held.as_slice() else {
+            panic!("not one position: {held:?}");
+        };
+        position.clone()
     }
 
     /// Goes away: every connection breaks, nothing listens any more.
@@ -233,6 +238,9 @@ fn exchange(opening: Option<Opening>) -> (Exchange, AccountId) {
     let usdt = opening.map_or(dec!(1000), |opening| opening.usdt);
     let account = exchange.add_account(KEY, SECRET.into(), Money::of(usdt));
     if let Some(opening) = opening {
+        if opening.hedge {
+            exchange.set_hedge(account, true).expect("hedge mode");
+        }
         let notional = Money::of(opening.notional);
         let Opening { leverage, mode, .. } = opening;
         exchange
@@ -359,6 +367,30 @@ impl Home {
         let mut words = words.to_vec();
         words.extend(["--config", config.to_str().expect("text")]);
         self.call(&words)
+    }
+
+    /// The same with standard output on a disk that is full.
+    pub(crate) fn ask_into_full_disk(&self, words: &[&str]) -> Told {
+        let full = std::fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .expect("full disk");
+        self.ask_into(words, full.into())
+    }
+
+    /// The same with nobody reading standard output.
+    pub(crate) fn ask_unheard(&self, words: &[&str]) -> Told {
+        let (reader, writer) = std::io::pipe().expect("pipe");
+        drop(reader);
+        self.ask_into(words, writer.into())
+    }
+
+    fn ask_into(&self, words: &[&str], out: Stdio) -> Told {
+        let config = self.config();
+        let mut command = self.command(words);
+        command.arg("--config").arg(config);
+        let child = command.stdout(out).stderr(Stdio::piped()).spawn();
+        Told::of(child.expect("started").wait_with_output().expect("ran"))
     }
 
     /// Starts `plimsoll run`.

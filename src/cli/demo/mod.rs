@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use rust_decimal::Decimal;
 
 use super::exit::{Exit, UsageError};
-use super::terminal::say;
+use super::terminal::print;
 use crate::domain::{MarginMode, Money, Side, Timestamp};
 use crate::sim::Tape;
 use crate::sim::{market, scenario, tape};
@@ -96,11 +96,11 @@ pub(super) async fn run(args: DemoArgs) -> anyhow::Result<Exit> {
     let play = decide(args)?;
     let story = Story::new(&play, json);
     let ended = lockstep::play(&play, story).await?;
-    if json {
-        say(serde_json::to_string(&ended.summary)?);
+    print(if json {
+        serde_json::to_string(&ended.summary)?
     } else {
-        say(ended.summary.text());
-    }
+        ended.summary.text()
+    })?;
     Ok(if ended.summary.protected.liquidated {
         Exit::Lost
     } else {
