@@ -380,10 +380,10 @@ async fn rules_bring_instrument_tiers_fee_and_mark_of_the_symbols_asked_for() {
     let symbols = [Symbol::new("BTCUSDT"), Symbol::new("GONEUSDT")];
     let events = venue.adapter().rules(&symbols).await.expect("rules");
     let [
-        Event::Instruments(all),
         Event::Tiers { table, .. },
         Event::TakerFee { rate, .. },
         Event::Mark(mark),
+        Event::Instruments(all),
     ] = events.as_slice()
     else {
         panic!("{events:?}");

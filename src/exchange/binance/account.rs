@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::StreamExt;
+
 use super::errors::Play;
 use super::map::{self, AccountSettings, Mapped, RiskRow, SymbolSettings};
 use super::market;
@@ -24,6 +26,8 @@ const SETTINGS_AGE_MS: i64 = 10 * 60_000;
 /// Levels per side of a book that is read once; weight 5.
 const DEPTH_LEVELS: u32 = 100;
 
+/// Symbols whose rules are read at the same time: three requests each.
+const SYMBOLS_AT_ONCE: usize = 20;
 const POSITIONS_PATH: &str = "/fapi/v3/positionRisk";
 const BALANCES_PATH: &str = "/fapi/v3/account";
 const ACCOUNT_SETTINGS_PATH: &str = "/fapi/v1/accountConfig";
@@ -249,31 +253,48 @@ pub(super) async fn rules(rest: &Rest, symbols: &[Symbol]) -> Result<Vec<Event>,
         .await
         .map_err(|failure| failure.into_error(rest.host_name(Host::Futures)))?;
     let call = Call::get(RULES_PATH, 1, Lane::Ordinary);
-    let answer = rest.plain(call, &Query::default(), false).await;
+    let query = Query::default();
+    let each = futures_util::stream::iter(&wanted)
+        .map(|symbol| rules_of(rest, symbol))
+        .buffered(SYMBOLS_AT_ONCE)
+        .collect::<Vec<_>>();
+    let (answer, each) = tokio::join!(rest.plain(call, &query, false), each);
     let text = answer.map_err(|failure| failure.into_error(rest.host_name(Host::Futures)))?;
     let instruments =
         market::instruments(&text, Some(&wanted)).map_err(|error| error.at(RULES_PATH))?;
-    let listed: Vec<Symbol> = instruments.iter().map(|i| i.symbol.clone()).collect();
-    let mut events = vec![Event::Instruments(instruments)];
-    for symbol in &listed {
-        let query = || Query::new().with("symbol", symbol.as_str());
-        let tiers = Call::get(TIERS_PATH, 1, Lane::Ordinary);
-        let fees = Call::get(FEES_PATH, 20, Lane::Ordinary);
-        let (tiers, fee, mark) = tokio::join!(
-            read(rest, tiers, query()),
-            rest.signed(fees, query()),
-            mark(rest, symbol),
-        );
-        let tables = market::tiers(&tiers?).map_err(|error| error.at(TIERS_PATH))?;
-        let tables = tables.into_iter().filter(|(name, _)| name == symbol);
-        events.extend(tables.map(|(symbol, table)| Event::Tiers { symbol, table }));
-        events.extend(fee_event(rest, fee)?);
-        events.extend(mark?);
+    let mut events = Vec::new();
+    for (symbol, found) in wanted.iter().zip(each) {
+        if instruments.iter().any(|listed| listed.symbol == *symbol) {
+            events.extend(found?);
+        }
     }
+    // Last, because it says that the rules are whole.
+    events.push(Event::Instruments(instruments));
     Ok(events)
 }
 
-/// A fee that the venue refuses to tell is not worth losing the tiers for.
+/// Tiers, fee and mark of one symbol.
+async fn rules_of(rest: &Rest, symbol: &Symbol) -> Result<Vec<Event>, ExchangeError> {
+    let query = || Query::new().with("symbol", symbol.as_str());
+    let tiers = Call::get(TIERS_PATH, 1, Lane::Ordinary);
+    let fees = Call::get(FEES_PATH, 20, Lane::Ordinary);
+    let (tiers, fee, mark) = tokio::join!(
+        read(rest, tiers, query()),
+        rest.signed(fees, query()),
+        mark(rest, symbol),
+    );
+    let tables = market::tiers(&tiers?).map_err(|error| error.at(TIERS_PATH))?;
+    let tables = tables.into_iter().filter(|(name, _)| name == symbol);
+    let mut events: Vec<Event> = tables
+        .map(|(symbol, table)| Event::Tiers { symbol, table })
+        .collect();
+    events.extend(fee_event(rest, fee)?);
+    events.extend(mark?);
+    Ok(events)
+}
+
+/// A fee that the venue does not tell, or that the budget does not allow to ask for (it is dear), is
+/// not worth losing the tiers for. A key that is refused is.
 fn fee_event(rest: &Rest, answer: Result<String, Failure>) -> Result<Option<Event>, ExchangeError> {
     match answer {
         Ok(text) => {
@@ -281,8 +302,13 @@ fn fee_event(rest: &Rest, answer: Result<String, Failure>) -> Result<Option<Even
             let symbol = Some(symbol);
             Ok(Some(Event::TakerFee { symbol, rate }))
         }
-        Err(Failure::Refused { play, .. }) if play != Play::Unauthorised => Ok(None),
-        Err(failure) => Err(failure.into_error(rest.host_name(Host::Futures))),
+        Err(
+            failure @ Failure::Refused {
+                play: Play::Unauthorised,
+                ..
+            },
+        ) => Err(failure.into_error(rest.host_name(Host::Futures))),
+        Err(_) => Ok(None),
     }
 }
 
