@@ -306,6 +306,25 @@ mod tests {
         }
 
         #[test]
+        fn the_short_way_finds_the_same_line_as_the_long_one(scope in any_scope()) {
+            let symbol = Symbol::new("X");
+            // A second leg of dust size forces the general way.
+            let mut hedged = scope.clone();
+            let mut dust = scope.legs[0].clone();
+            dust.key.position_side = PositionSide::Short;
+            dust.quantity = Quantity::of(Decimal::new(1, 18));
+            hedged.legs.push(dust);
+            let (short, long) = (scope.liquidation_price(&symbol), hedged.liquidation_price(&symbol));
+            match (short, long) {
+                (Some(short), Some(long)) => {
+                    let gap = (short - long).abs().get() / long.get();
+                    prop_assert!(gap < Decimal::new(1, 9), "{short} {long}");
+                }
+                (short, long) => prop_assert_eq!(short, long),
+            }
+        }
+
+        #[test]
         fn adding_margin_never_brings_the_line_nearer(scope in any_scope(), amount in 1_i64..10_000) {
             let symbol = Symbol::new("X");
             let after = scope.after_add(Money::of(Decimal::from(amount)));

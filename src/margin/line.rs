@@ -36,6 +36,12 @@ impl ScopeMargin {
     pub fn liquidation_price(&self, symbol: &Symbol) -> Option<Price> {
         let falls_hurt = self.falls_hurt(symbol)?;
         let held = self.health_of_others(symbol);
+        let mut legs = self.legs.iter().filter(|leg| leg.key.symbol == *symbol);
+        if let (Some(only), None) = (legs.next(), legs.next())
+            && let Some(found) = only.walk_to_line(held)
+        {
+            return found;
+        }
         self.stretches(symbol, held)
             .iter()
             .filter(|stretch| (stretch.slope > Decimal::ZERO) == falls_hurt)
@@ -128,6 +134,39 @@ impl ScopeMargin {
             stretch
         })
         .collect()
+    }
+}
+
+impl Leg {
+    /// The liquidation price when this is the only leg of its symbol: starts in the tier of the mark
+    /// and follows the root of its straight line into the tier where that root lies. The inner `None`
+    /// means no line; the outer one that rounding at a border kept it from settling.
+    fn walk_to_line(&self, held: Decimal) -> Option<Option<Price>> {
+        let tiers = self.tiers.tiers();
+        let (quantity, signed) = (self.quantity.get(), signed(self));
+        let entry_value = signed.saturating_mul(self.entry.get());
+        let notional = self.notional(self.mark);
+        let mut index = tiers
+            .partition_point(|tier| tier.cap.is_some_and(|cap| cap <= notional))
+            .min(tiers.len() - 1);
+        for _ in 0..=tiers.len() {
+            let tier = tiers.get(index)?;
+            let slope = signed - quantity.saturating_mul(tier.maintenance_rate.get());
+            let offset = held + tier.deduction.get() - entry_value;
+            let price = (-offset).checked_div(slope)?;
+            let value = Money::of(price.saturating_mul(quantity));
+            if value < tier.floor {
+                let Some(lower) = index.checked_sub(1) else {
+                    return Some(None);
+                };
+                index = lower;
+            } else if tier.cap.is_some_and(|cap| value > cap) {
+                index += 1;
+            } else {
+                return Some(Price::new(price).ok());
+            }
+        }
+        None
     }
 }
 
