@@ -103,6 +103,7 @@ pub(super) struct ExchangeArgs {
 /// # Errors
 /// When an argument is out of range, the tape cannot be read or the address cannot be bound.
 pub(super) async fn run(args: ExchangeArgs) -> anyhow::Result<()> {
+    let stopped_by_hand = signal::stopped();
     let face = start(&args)?;
     let line = serde_json::to_string(&face.urls()).context("writing the addresses")?;
     let mut out = std::io::stdout().lock();
@@ -110,7 +111,7 @@ pub(super) async fn run(args: ExchangeArgs) -> anyhow::Result<()> {
     out.flush()
         .context("writing the addresses to standard output")?;
     drop(out);
-    signal::stopped().await;
+    stopped_by_hand.await;
     face.shutdown();
     Ok(())
 }

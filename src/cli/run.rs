@@ -31,6 +31,7 @@ pub(super) struct RunArgs {
 }
 
 pub(super) async fn run(args: RunArgs) -> anyhow::Result<Exit> {
+    let stopped_by_hand = signal::stopped();
     let (path, config) = args.config.load()?;
     start_log(&config);
     let clock = Clock::wall();
@@ -64,7 +65,7 @@ pub(super) async fn run(args: RunArgs) -> anyhow::Result<Exit> {
         connect::mode_sentence(config.policy.mode)
     ));
     tokio::task::spawn_local(async move {
-        signal::stopped().await;
+        stopped_by_hand.await;
         stop.send_replace(true);
     });
     let ended = agent::run(

@@ -9,7 +9,7 @@
     reason = "a broken bench must stop the test at once"
 )]
 
-use plimsoll::guard::intent::{Ending, IntentId};
+use plimsoll::guard::intent::{Ending, Intent, IntentId, IntentKind};
 use plimsoll::guard::journal::Entry;
 
 use super::venue::{CROSS, Home, ISOLATED, Opening, Program, Venue, position_key, wall_now};
@@ -91,20 +91,36 @@ pub(crate) fn sent(home: &Home) -> Vec<IntentId> {
         .collect()
 }
 
-/// Every plan has come to its end.
+/// Nothing is under way: every plan has ended, or all that belongs to it has. A kill may fall between
+/// the end of its last act and its own.
 pub(crate) fn at_rest(home: &Home) -> bool {
-    let mut open = std::collections::BTreeSet::new();
-    let mut any = false;
-    for entry in home.journal() {
-        if let Entry::Intent { intent } = &entry {
-            any = true;
-            open.insert(intent.plan);
-        }
-        if let Entry::PlanEnded { plan } = &entry {
-            open.remove(plan);
-        }
-    }
-    any && open.is_empty()
+    let entries = home.journal();
+    let ended = |id: &IntentId| {
+        entries
+            .iter()
+            .any(|entry| matches!(entry, Entry::Ended { intent, .. } if intent == id))
+    };
+    let closed = |plan: u64| {
+        entries
+            .iter()
+            .any(|entry| matches!(entry, Entry::PlanEnded { plan: other } if *other == plan))
+    };
+    let planned: Vec<&Intent> = entries
+        .iter()
+        .filter_map(|entry| {
+            let Entry::Intent { intent } = entry else {
+                return None;
+            };
+            Some(intent)
+        })
+        .collect();
+    let halves = |plan| planned.iter().filter(|intent| intent.plan == plan).count();
+    let done = |intent: &&Intent| {
+        let first_half = matches!(intent.kind, IntentKind::Reduce { recycle: true, .. });
+        let whole = !first_half || halves(intent.plan) == 2;
+        ended(&intent.id) && (whole || closed(intent.plan))
+    };
+    !planned.is_empty() && planned.iter().all(done)
 }
 
 /// Waits until all is done, the pause after it is over and the account was read twice more, so that
