@@ -18,6 +18,8 @@
 //!
 //! Who may import whom is written in `docs/architecture.md` and held by `tests/tidy.rs`.
 
+#![forbid(unsafe_code)]
+
 pub mod agent;
 pub mod cli;
 pub mod config;

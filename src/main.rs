@@ -1,4 +1,5 @@
 //! The `plimsoll` program.
+#![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 
