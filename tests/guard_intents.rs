@@ -380,6 +380,27 @@ fn a_fill_of_nothing_is_not_executed_and_tried_at_a_growing_pace() {
 }
 
 #[test]
+fn a_second_half_that_was_lost_on_the_way_is_made_anew_once() {
+    let lost = |times: usize| {
+        let mut world = World::calm(trimming());
+        world.answers.push_back(Answer::Do);
+        for _ in 0..times {
+            world.answers.push_back(Answer::LoseUnknown);
+        }
+        world.mark("BTCUSDT", DANGER);
+        world.run(30_000);
+        world.sends()
+    };
+    let sends = lost(1);
+    let (first, second) = (&sends[1], &sends[2]);
+    assert!(first.recycled && second.recycled && first.id != second.id);
+    assert_eq!((first.plan, added(first)), (second.plan, added(second)));
+    let sends = lost(2);
+    let halves = sends.iter().filter(|intent| intent.plan == sends[0].plan);
+    assert_eq!(halves.count(), 3, "a trim and two tries to put back");
+}
+
+#[test]
 fn a_second_half_without_balance_is_dropped_and_trims_follow() {
     let mut world = World::calm(trimming());
     world.answers.push_back(Answer::Do);

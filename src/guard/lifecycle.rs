@@ -328,8 +328,6 @@ impl Guard {
         let intent = flight.intent;
         let text = format!("Not done: {}; {message}.", explain::deed(&intent));
         self.record_end(&intent, Ending::NotExecuted { message });
-        self.out
-            .push_back(Action::Record(Entry::PlanEnded { plan: intent.plan }));
         if let Some(watch) = self.watch_mut(&intent.scope) {
             watch.rest_until = watch.rest_until.max(resume);
         }
@@ -339,6 +337,32 @@ impl Guard {
             Severity::Warning
         };
         self.tell(&intent, ReportKind::NotDone, severity, text, now);
+        let lost = matches!(flight.stage, Stage::Looking { .. });
+        if !lost || !self.put_back_again(&intent, flight.reaches, now) {
+            self.out
+                .push_back(Action::Record(Entry::PlanEnded { plan: intent.plan }));
+        }
+    }
+
+    /// A second half that was lost on the way is made anew, under a new id and once per plan: what the
+    /// first half freed still lies free. One that was refused is not.
+    fn put_back_again(&mut self, lost: &Intent, reaches: bool, now: Timestamp) -> bool {
+        let IntentKind::AddMargin { amount } = lost.kind else {
+            return false;
+        };
+        let keep = self.policy.budgets.keep_available;
+        let balance = self.desk.balances.get(&lost.margin_asset);
+        let free = balance.map_or(Money::ZERO, |balance| balance.available - keep);
+        let amount = amount.min(free).floor_to(MONEY_STEP);
+        let allowed = lost.recycled && !self.paused && self.mode > Mode::Watch;
+        let Some(watch) = self.watch_mut(&lost.scope) else {
+            return false;
+        };
+        if !allowed || amount < LEAST_RECYCLE || watch.put_back_plan == Some(lost.plan) {
+            return false;
+        }
+        watch.put_back_plan = Some(lost.plan);
+        self.recycle(lost, amount, reaches, now)
     }
 
     /// The truth could not be found out: say so, and go on from what the account shows.

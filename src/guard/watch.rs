@@ -82,6 +82,8 @@ pub(super) struct Watch {
     pub(super) add_refused_until: Timestamp,
     /// Refusals in a row, for growing pauses.
     pub(super) refusals: u32,
+    /// Plan whose lost second half was made anew.
+    pub(super) put_back_plan: Option<u64>,
 }
 
 impl Default for Watch {
@@ -102,6 +104,7 @@ impl Default for Watch {
             bound_price: false,
             add_refused_until: Timestamp::ZERO,
             refusals: 0,
+            put_back_plan: None,
         }
     }
 }
