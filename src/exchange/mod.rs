@@ -30,7 +30,7 @@ pub enum ExchangeError {
     /// Key, signature, permission or IP is refused: stop and tell the trader.
     #[error("the exchange refuses this key: {message} (code {code})")]
     Unauthorised { code: i64, message: String },
-    /// Over the limit or banned: send nothing to this host before `until`.
+    /// Over the limit or banned: send nothing to this host before `until`, venue time.
     #[error("the exchange limits requests until {until}: {message}")]
     Throttled { until: Timestamp, message: String },
     /// No answer, or none in time: try again with back-off.
@@ -80,9 +80,10 @@ pub trait Port {
     async fn account(&self) -> Result<Vec<Event>, ExchangeError>;
     /// Trading rules, tiers and fees of `symbols`.
     async fn rules(&self, symbols: &[Symbol]) -> Result<Vec<Event>, ExchangeError>;
-    /// Sends an intent once. Never repeats a request whose outcome is unknown.
+    /// Sends an intent once. Never repeats a request whose outcome is unknown. Times in the outcome
+    /// are venue time.
     async fn send(&self, intent: &Intent) -> Outcome;
-    /// Looks an intent up that was sent at `sent_at`.
+    /// Looks an intent up that was sent at `sent_at`, venue time.
     async fn resolve(&self, intent: &Intent, sent_at: Timestamp) -> Resolution;
     /// Follows `symbols` on the market streams, in addition to what is followed already, and keeps
     /// the private stream open.
