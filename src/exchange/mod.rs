@@ -74,6 +74,8 @@ pub enum Incoming {
 pub trait Port {
     /// Measures the offset of the venue's clock; in milliseconds, venue minus ours.
     async fn sync_clock(&self) -> Result<i64, ExchangeError>;
+    /// The offset that was measured last, whatever asked for it: a refused timestamp measures too.
+    fn clock_offset_ms(&self) -> i64;
     /// What the key may do.
     async fn permissions(&self) -> Result<KeyPermissions, ExchangeError>;
     /// Balances and positions: one `Event::Account`, its taken-at stamped in venue time.
