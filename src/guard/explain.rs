@@ -147,7 +147,12 @@ fn effect(candidate: &Candidate) -> String {
             )
         },
     );
-    format!("{line}, cost {}", money(candidate.cost))
+    // What is compared is the cost there and back plus the chance-weighted loss that stays.
+    format!(
+        "{line}, cost {}, {} with risk",
+        money(candidate.cost),
+        money(candidate.price)
+    )
 }
 
 /// What an intent does, in a few words.
