@@ -72,6 +72,12 @@ pub fn main() -> Exit {
         }
     };
     let worked = std::panic::catch_unwind(|| dispatch(cli.command));
+    let exit = exit_of(worked);
+    terminal::finish();
+    exit
+}
+
+fn exit_of(worked: std::thread::Result<anyhow::Result<Exit>>) -> Exit {
     match worked {
         Ok(Ok(exit)) => exit,
         Ok(Err(error)) => {
