@@ -81,6 +81,9 @@ pub fn check_key(
     if key.portfolio_margin {
         return refuse("portfolio margin accounts are not supported");
     }
+    if !key.reading {
+        return refuse("it may not read; switch reading on for it on the exchange");
+    }
     if !key.futures {
         return refuse("it may not trade futures; switch futures on for it on the exchange");
     }
