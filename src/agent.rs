@@ -26,7 +26,7 @@ use crate::telegram::{Notice, Request};
 
 /// The venue's clock is measured again this often.
 const RESYNC_MS: i64 = 15 * MINUTE_MS;
-/// Wall and monotonic time may drift apart by this much between two inputs.
+/// Venue time may drift from monotonic time by this much between two inputs.
 const TOLERATED_JUMP_MS: i64 = SECOND_MS;
 /// Attempts to reach the venue at start, one second apart.
 const START_TRIES: u32 = 3;
@@ -80,6 +80,9 @@ pub fn check_key(
     }
     if key.portfolio_margin {
         return refuse("portfolio margin accounts are not supported");
+    }
+    if !key.reading {
+        return refuse("it may not read; switch reading on for it on the exchange");
     }
     if !key.futures {
         return refuse("it may not trade futures; switch futures on for it on the exchange");
@@ -210,7 +213,6 @@ impl<P: Port + 'static> Agent<P> {
 
     async fn serve(&mut self) {
         loop {
-            self.watch_clock();
             let wake = self
                 .guard
                 .deadline()
@@ -265,13 +267,20 @@ impl<P: Port + 'static> Agent<P> {
         self.guard.view(self.now())
     }
 
+    /// Venue time moves with our clock and with what is known of the venue's. A step of either is
+    /// told to the guard before anything that came after it.
     fn watch_clock(&mut self) {
         let (wall, mono) = (self.clock.now(), self.clock.monotonic_ms());
-        let gap_ms = wall.since(self.seen_wall) - (mono - self.seen_mono);
+        let offset_ms = self.port.clock_offset_ms();
+        let stepped_ms = wall.since(self.seen_wall) - (mono - self.seen_mono);
+        let gap_ms = stepped_ms + (offset_ms - self.offset_ms);
         (self.seen_wall, self.seen_mono) = (wall, mono);
-        if gap_ms.abs() > TOLERATED_JUMP_MS {
+        self.offset_ms = offset_ms;
+        if stepped_ms.abs() > TOLERATED_JUMP_MS {
             self.resync_at = wall;
-            self.feed(Event::TimeJump { gap_ms });
+        }
+        if gap_ms.abs() > TOLERATED_JUMP_MS {
+            self.take(Event::TimeJump { gap_ms });
         }
     }
 
@@ -298,7 +307,7 @@ impl<P: Port + 'static> Agent<P> {
                     message: error.to_string(),
                 });
             }
-            Answer::Synced(Ok(offset)) => self.offset_ms = offset,
+            Answer::Synced(Ok(_)) => self.watch_clock(),
             Answer::Synced(Err(error)) => tracing::warn!(%error, "clock not measured"),
         }
     }
@@ -359,8 +368,13 @@ impl<P: Port + 'static> Agent<P> {
         }
     }
 
-    /// One input, then drain.
     fn feed(&mut self, event: Event) {
+        self.watch_clock();
+        self.take(event);
+    }
+
+    /// One input, then drain.
+    fn take(&mut self, event: Event) {
         let pictures = matches!(event, Event::Account(_));
         let now = self.now();
         self.guard.handle(event, now);

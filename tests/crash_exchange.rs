@@ -264,6 +264,17 @@ fn a_closed_terminal_does_not_stop_the_guard() {
     assert_eq!(venue.added().len(), 1);
 }
 
+#[test]
+fn a_terminal_that_takes_nothing_does_not_stop_the_guard() {
+    let venue = Venue::with(ISOLATED);
+    let home = acting(&venue);
+    let (mut program, _unread) = home.run_unread();
+    settle(&mut program, &venue, &home);
+    let (status, ..) = program.stop();
+    assert_eq!(status.code(), Some(0));
+    assert_eq!(venue.added().len(), 1);
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn an_idle_guard_without_chat_leaves_the_processor_alone() {

@@ -73,6 +73,12 @@ pub fn main() -> Exit {
         }
     };
     let worked = std::panic::catch_unwind(|| dispatch(cli.command));
+    let exit = exit_of(worked);
+    terminal::finish();
+    exit
+}
+
+fn exit_of(worked: std::thread::Result<anyhow::Result<Exit>>) -> Exit {
     match worked {
         Ok(Ok(exit)) => exit,
         // As with any command whose output is cut by `head`.

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 use super::connect::{self, ConfigArg};
 use super::exit::Exit;
 use super::signal;
-use super::terminal::{say, warn};
+use super::terminal::{self, say, warn};
 use crate::agent::{self, Channels, Setup};
 use crate::config::Config;
 use crate::guard::action::Severity;
@@ -33,6 +33,7 @@ pub(super) struct RunArgs {
 pub(super) async fn run(args: RunArgs) -> anyhow::Result<Exit> {
     let stopped_by_hand = signal::stopped();
     let (path, config) = args.config.load()?;
+    terminal::unblock();
     start_log(&config);
     let clock = Clock::wall();
     let port = connect::port(&path, &config, &clock)?;
@@ -68,6 +69,9 @@ pub(super) async fn run(args: RunArgs) -> anyhow::Result<Exit> {
         stopped_by_hand.await;
         stop.send_replace(true);
     });
+    if let Some(warning) = connect::unanswerable(&config) {
+        warn(format!("plimsoll: {warning}"));
+    }
     let ended = agent::run(
         setup,
         Channels {
@@ -172,7 +176,7 @@ fn start_log(config: &Config) {
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
+        .with_writer(|| terminal::Log);
     // A second start within one process (tests) keeps the first log.
     drop(log.try_init());
 }

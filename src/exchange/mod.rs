@@ -30,11 +30,11 @@ pub enum ExchangeError {
     /// Key, signature, permission or IP is refused: stop and tell the trader.
     #[error("the exchange refuses this key: {message} (code {code})")]
     Unauthorised { code: i64, message: String },
-    /// Over the limit or banned: send nothing to this host before `until`.
+    /// Over the limit or banned: send nothing to this host before `until`, venue time.
     #[error("the exchange limits requests until {until}: {message}")]
     Throttled { until: Timestamp, message: String },
     /// No answer, or none in time: try again with back-off.
-    #[error("no answer from {host}: {message}")]
+    #[error("no usable answer from {host}: {message}")]
     Unreachable { host: String, message: String },
     /// The venue refused this request: do not repeat it unchanged.
     #[error("the exchange refused: {message} (code {code})")]
@@ -74,15 +74,18 @@ pub enum Incoming {
 pub trait Port {
     /// Measures the offset of the venue's clock; in milliseconds, venue minus ours.
     async fn sync_clock(&self) -> Result<i64, ExchangeError>;
+    /// The offset that was measured last, whatever asked for it: a refused timestamp measures too.
+    fn clock_offset_ms(&self) -> i64;
     /// What the key may do.
     async fn permissions(&self) -> Result<KeyPermissions, ExchangeError>;
     /// Balances and positions: one `Event::Account`, its taken-at stamped in venue time.
     async fn account(&self) -> Result<Vec<Event>, ExchangeError>;
     /// Trading rules, tiers and fees of `symbols`.
     async fn rules(&self, symbols: &[Symbol]) -> Result<Vec<Event>, ExchangeError>;
-    /// Sends an intent once. Never repeats a request whose outcome is unknown.
+    /// Sends an intent once. Never repeats a request whose outcome is unknown. Times in the outcome
+    /// are venue time.
     async fn send(&self, intent: &Intent) -> Outcome;
-    /// Looks an intent up that was sent at `sent_at`.
+    /// Looks an intent up that was sent at `sent_at`, venue time.
     async fn resolve(&self, intent: &Intent, sent_at: Timestamp) -> Resolution;
     /// Follows `symbols` on the market streams, in addition to what is followed already, and keeps
     /// the private stream open.

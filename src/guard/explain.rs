@@ -147,7 +147,12 @@ fn effect(candidate: &Candidate) -> String {
             )
         },
     );
-    format!("{line}, cost {}", money(candidate.cost))
+    // What is compared is the cost there and back plus the chance-weighted loss that stays.
+    format!(
+        "{line}, cost {}, {} with risk",
+        money(candidate.cost),
+        money(candidate.price)
+    )
 }
 
 /// What an intent does, in a few words.
@@ -200,9 +205,14 @@ pub(super) fn verified(intent: &Intent, fill: Option<&FillReport>, line: Option<
         || "no liquidation price is left".to_owned(),
         |line| format!("the line is now at {}", price(line)),
     );
+    // The second half of a trim that recycles is an act of its own and was not seen yet.
+    let mut seen = intent.clone();
+    if let IntentKind::Reduce { recycle, .. } = &mut seen.kind {
+        *recycle = false;
+    }
     format!(
         "Verified by re-reading the account: {}{filled}; {line}.",
-        deed(intent)
+        deed(&seen)
     )
 }
 
@@ -247,7 +257,49 @@ pub(super) fn growth(growth: &Growth) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{
+        MarginMode, PositionKey, PositionMode, PositionSide, Quantity, Side, Symbol, Timestamp,
+    };
+    use crate::guard::intent::{Before, IntentId, Scope};
     use rust_decimal::dec;
+
+    #[test]
+    fn a_verified_trim_does_not_claim_that_its_second_half_was_seen() {
+        let key = PositionKey {
+            symbol: Symbol::new("BTCUSDT"),
+            position_side: PositionSide::Both,
+        };
+        let intent = Intent {
+            id: IntentId::new("test", 1),
+            plan: 1,
+            scope: Scope::Isolated(key.clone()),
+            key,
+            side: Side::Long,
+            margin_mode: MarginMode::Isolated,
+            position_mode: PositionMode::OneWay,
+            margin_asset: "USDT".to_owned(),
+            kind: IntentKind::Reduce {
+                quantity: Quantity::of(dec!(0.2)),
+                bound: None,
+                recycle: true,
+            },
+            recycled: false,
+            before: Before {
+                quantity: Quantity::of(dec!(0.5)),
+                isolated_wallet: Money::ZERO,
+                cross_wallet: Money::ZERO,
+            },
+            cost: Money::ZERO,
+            reason: "a test".to_owned(),
+            planned_at: Timestamp::ZERO,
+        };
+        assert!(deed(&intent).ends_with("then put the freed margin back"));
+        let text = verified(&intent, None, None);
+        assert_eq!(
+            text,
+            "Verified by re-reading the account: reduce BTCUSDT long by 0.2; no liquidation price is left."
+        );
+    }
 
     #[test]
     fn numbers_read_like_a_trader_writes_them() {

@@ -146,7 +146,7 @@ pub enum Outcome {
         code: Option<i64>,
         message: String,
     },
-    /// Nothing was sent or the venue throttled before execution.
+    /// Nothing was sent or the venue throttled before execution; `until` is venue time.
     Throttled { until: Timestamp },
     /// It may or may not have been executed.
     Unknown { message: String },

@@ -17,6 +17,11 @@ const IDLE_CONNECTIONS_MAX: usize = 8;
 const IDLE_KEEP: Duration = Duration::from_secs(300);
 /// TCP keep-alive, so that middle boxes do not forget a quiet connection.
 const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
+/// Ping on HTTP/2 connections, idle ones too, and the wait for its answer. All requests share one
+/// such connection and a time-out does not end it: when the network path has changed, only this ends
+/// it before TCP gives up, which takes a quarter of an hour.
+const PING_EVERY: Duration = Duration::from_secs(10);
+const PING_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest failure text that is passed on.
 const MESSAGE_CHARS_MAX: usize = 200;
 
@@ -84,6 +89,9 @@ impl Http {
             .retry(reqwest::retry::never())
             .tcp_nodelay(true)
             .tcp_keepalive(TCP_KEEPALIVE)
+            .http2_keep_alive_interval(PING_EVERY)
+            .http2_keep_alive_timeout(PING_TIMEOUT)
+            .http2_keep_alive_while_idle(true)
             .pool_idle_timeout(IDLE_KEEP)
             .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
             .connect_timeout(settings.connect_timeout)

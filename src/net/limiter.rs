@@ -170,12 +170,15 @@ impl Window {
         at.as_millis().div_euclid(self.length_ms)
     }
 
-    /// Never rolls back: a clock that was corrected backwards keeps the newer window's count.
+    /// A clock that was corrected backwards keeps the count of the newer window, but never waits
+    /// for that window to come again: what was booked far ahead counts as used now.
     fn roll(&mut self, now: Timestamp) {
         let index = self.index_of(now);
         if index > self.index {
             self.index = index;
             self.used = 0;
+        } else if index.saturating_add(1) < self.index {
+            self.index = index;
         }
     }
 
@@ -300,6 +303,20 @@ mod tests {
         };
         assert!(limiter.admit(at(0), Lane::Protective, cost).is_err());
         assert_eq!(limiter.weight_used(at(0)), 0);
+    }
+
+    #[test]
+    fn a_moment_of_wrong_time_does_not_hold_requests_back_for_hours() {
+        const DAY_MS: i64 = 86_400_000;
+        let mut limiter = limiter();
+        let cost = Cost::weight(1_600);
+        assert_eq!(limiter.admit(at(DAY_MS), Lane::Ordinary, cost), Ok(()));
+        let held = limiter.admit(at(0), Lane::Ordinary, cost);
+        assert_eq!(held, Err(at(60_000)), "used, but in this minute");
+        for minute in 1..10 {
+            let admitted = limiter.admit(at(minute * 60_000), Lane::Ordinary, cost);
+            assert_eq!(admitted, Ok(()), "minute {minute}");
+        }
     }
 
     #[test]

@@ -10,13 +10,13 @@ use secrecy::SecretString;
 use crate::venue::{Reply, START, Seen, Venue, reduce};
 
 const POSITIONS: &str = "GET /fapi/v3/positionRisk";
-const BALANCES: &str = "GET /fapi/v3/account";
+pub(crate) const BALANCES: &str = "GET /fapi/v3/account";
 const CONFIG: &str = "GET /fapi/v1/accountConfig";
 const SYMBOLS: &str = "GET /fapi/v1/symbolConfig";
-const KEY_CHECK: &str = "GET /sapi/v1/account/apiRestrictions";
+pub(crate) const KEY_CHECK: &str = "GET /sapi/v1/account/apiRestrictions";
 const FEE: &str = "GET /fapi/v1/commissionRate";
 
-const MONEY: &str = r#"{"totalWalletBalance":"10000","assets":[
+pub(crate) const MONEY: &str = r#"{"totalWalletBalance":"10000","assets":[
  {"asset":"USDT","walletBalance":"10000.00000000","crossWalletBalance":"7500.00000000","crossUnPnl":"0","availableBalance":"7400.00000000"},
  {"asset":"BNFCR","walletBalance":"5","crossWalletBalance":"5","crossUnPnl":"0","availableBalance":"4"}],"positions":[]}"#;
 
@@ -43,7 +43,7 @@ fn list(rows: &[String]) -> Reply {
 }
 
 /// One isolated long of 0.5 BTC.
-async fn venue() -> Venue {
+pub(crate) async fn venue() -> Venue {
     let venue = Venue::start().await;
     let flat = position("ETHUSDT", "BOTH", "0.000", "0").replace("100000.0", "0.0");
     venue.on(

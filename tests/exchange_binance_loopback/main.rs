@@ -9,6 +9,7 @@
 )]
 
 mod account;
+mod clock;
 mod send;
 mod stream;
 mod venue;

@@ -494,3 +494,29 @@ async fn the_row_of_an_acknowledged_addition_proves_no_other() {
         Resolution::NotFound
     );
 }
+
+#[tokio::test]
+async fn the_guard_speaks_venue_time_and_so_do_look_ups_and_pauses() {
+    const AHEAD: i64 = 7_000;
+    let venue = Venue::start().await;
+    let time = format!(r#"{{"serverTime":{}}}"#, START + AHEAD);
+    venue.on(TIME, &[Reply::ok(&time)]);
+    let adapter = venue.adapter();
+    assert_eq!(adapter.sync_clock().await, Ok(AHEAD));
+    let there = format!("[{}]", row("940", AHEAD + 20, "BOTH", "USER_ADJUST"));
+    venue.on(HISTORY, &[Reply::ok(&there)]);
+    assert_eq!(
+        adapter.resolve(&add_margin(1, "940"), at(AHEAD)).await,
+        Resolution::Executed { fill: None },
+        "a row stamped right after the sending"
+    );
+    let since = venue.seen(HISTORY)[0].param("startTime").map(str::to_owned);
+    assert_eq!(since, Some((START + AHEAD - 1_000).to_string()));
+    venue.on(MARGIN, &[Reply::status(429, "").with("Retry-After", "9")]);
+    assert_eq!(
+        adapter.send(&add_margin(2, "940")).await,
+        Outcome::Throttled {
+            until: at(AHEAD + 9_000)
+        }
+    );
+}

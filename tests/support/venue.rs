@@ -417,6 +417,29 @@ impl Home {
         }
     }
 
+    /// Starts `plimsoll run` in a terminal that is full and that nobody reads, as after Ctrl-S.
+    pub(crate) fn run_unread(&self) -> (Program, std::io::PipeReader) {
+        let (unread, mut full) = std::io::pipe().expect("pipe");
+        let (out, err) = (full.try_clone().expect("pipe"), full.try_clone());
+        // Ends with the reader.
+        std::thread::spawn(move || while std::io::Write::write_all(&mut full, b".").is_ok() {});
+        std::thread::sleep(LOOK * 10);
+        let config = self.config();
+        let config = config.to_str().expect("text");
+        let child = self
+            .command(&["run", "--config", config])
+            .stdout(out)
+            .stderr(err.expect("pipe"))
+            .spawn()
+            .expect("started");
+        let program = Program {
+            child,
+            out: Arc::default(),
+            err: Arc::default(),
+        };
+        (program, unread)
+    }
+
     /// Starts a command.
     pub(crate) fn start(&self, words: &[&str]) -> Program {
         let mut child = self

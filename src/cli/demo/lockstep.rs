@@ -37,6 +37,10 @@ pub(super) async fn play(play: &Play, story: Story) -> anyhow::Result<Ended> {
     let start = play.tape.start;
     let clock = Clock::manual(start);
     let (exchange, accounts) = account::open(play)?;
+    let twin = accounts.get(TWIN);
+    if let Some((summary, wallet)) = exchange.account_summary(twin).zip(exchange.wallets(twin)) {
+        story.open(&summary, wallet.available);
+    }
     let face = Face::start(exchange, FaceOptions::new(FaceTime::Driven))
         .context("cannot listen on loopback")?;
     let urls = face.urls();
@@ -110,7 +114,7 @@ impl Drive {
         }
         self.quiet().await?;
         let view = self.view().await?;
-        self.story.borrow_mut().open(&view);
+        self.story.borrow_mut().show(&view);
         let end = play.tape.end();
         let last = end.plus_ms(EPILOGUE_MS);
         loop {

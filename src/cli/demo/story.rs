@@ -119,30 +119,24 @@ impl Story {
         self
     }
 
-    /// The agent is up and has read the account.
-    pub(super) fn open(&mut self, view: &View) {
-        for position in &view.positions {
+    /// Both accounts as they stand before the agent starts; `one` is either of them.
+    pub(super) fn open(&self, one: &AccountSummary, free: Money) {
+        for position in &one.positions {
             self.say(&format!(
                 "Both accounts hold {} {} {} at {}× {}, entered at {}; liquidation at {}.",
                 explain::grouped(position.quantity.get(), 8),
                 position.symbol,
                 position.side,
-                position
-                    .leverage
-                    .map_or_else(|| "?".to_owned(), |leverage| leverage.to_string()),
+                position.leverage,
                 position.margin_mode,
                 explain::price(position.entry_price),
                 render::optional_price(position.liquidation_price),
             ));
         }
-        for balance in &view.balances {
-            let free = explain::money(balance.available);
-            self.say(&format!(
-                "Free beside it: {free} {}. One of the two is guarded.\n",
-                balance.asset
-            ));
-        }
-        self.show(view);
+        self.say(&format!(
+            "Free beside it: {} USDT. One of the two is guarded.\n",
+            explain::money(free)
+        ));
     }
 
     /// One instant has passed; true when a price line is wanted.

@@ -110,6 +110,8 @@ impl Reader {
             .map(|row| settings.apply(row))
             .collect::<Mapped<Vec<_>>>()
             .map_err(|error| error.at(SYMBOL_SETTINGS_PATH))?;
+        // A clock that was corrected meanwhile must not make a picture of the future.
+        let taken_at = taken_at.min(rest.venue_now());
         let account = Account {
             position_mode: settings.account.position_mode,
             multi_assets: settings.account.multi_assets,

@@ -184,12 +184,6 @@ impl BinanceUsdm {
         account::depth(&self.rest, symbol).await
     }
 
-    /// Venue's clock minus ours, milliseconds, by the last measurement.
-    #[must_use]
-    pub fn clock_offset_ms(&self) -> i64 {
-        self.rest.offset_ms()
-    }
-
     /// Request weight used in the current minute by this address, as far as known.
     #[must_use]
     pub fn weight_used(&self) -> u32 {
@@ -206,6 +200,10 @@ impl BinanceUsdm {
 impl Port for BinanceUsdm {
     async fn sync_clock(&self) -> Result<i64, ExchangeError> {
         self.rest.sync_clock().await
+    }
+
+    fn clock_offset_ms(&self) -> i64 {
+        self.rest.offset_ms()
     }
 
     async fn permissions(&self) -> Result<KeyPermissions, ExchangeError> {

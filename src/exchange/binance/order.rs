@@ -176,7 +176,7 @@ fn refused(rest: &Rest, failure: Failure) -> Outcome {
         } => match play {
             Play::LookUp => Outcome::Unknown { message },
             Play::Overloaded | Play::OverWeight | Play::OverOrders => Outcome::Throttled {
-                until: rest.clock.now().plus_ms(OVERLOAD_PAUSE_MS),
+                until: rest.venue_now().plus_ms(OVERLOAD_PAUSE_MS),
             },
             // Refused twice in a row: the clock is beyond what one measurement can mend.
             Play::ClockSkew => rejected(Reaction::RetryLater, Some(code), message),
@@ -189,7 +189,7 @@ fn refused(rest: &Rest, failure: Failure) -> Outcome {
     }
 }
 
-/// Asks what became of an intent that was sent at `sent_at` by our clock.
+/// Asks what became of an intent that was sent at `sent_at`, venue time.
 pub(super) async fn resolve(
     rest: &Rest,
     credits: &Credits,
@@ -249,7 +249,7 @@ async fn resolve_margin(
     amount: Money,
     sent_at: Timestamp,
 ) -> Resolution {
-    let since = sent_at.plus_ms(rest.offset_ms() - HISTORY_SLACK_MS);
+    let since = sent_at.plus_ms(-HISTORY_SLACK_MS);
     let query = Query::new()
         .with("symbol", intent.key.symbol.as_str())
         .with_plain("type", 1)

@@ -59,7 +59,7 @@ pub struct SignedRequest {
 /// How a request ended without a usable answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Failure {
-    /// Never left, or refused before execution: nothing before `until`, by our clock.
+    /// Never left, or refused before execution: nothing before `until`, venue time.
     Held { until: Timestamp, message: String },
     /// Surely not executed; the host was not reached or is away.
     NotExecuted { message: String },
@@ -99,6 +99,13 @@ impl Failure {
             } => ExchangeError::Unauthorised { code, message },
             Self::Refused { code, message, .. } => ExchangeError::Refused { code, message },
         }
+    }
+}
+
+fn held(until: Timestamp, message: &str) -> Failure {
+    Failure::Held {
+        until,
+        message: message.to_owned(),
     }
 }
 
@@ -308,7 +315,7 @@ impl Rest {
         let sent_at = self.venue_now();
         let admitted = self.limiter(call.host).admit(sent_at, call.lane, call.cost);
         if let Err(until) = admitted {
-            return Err(self.held(until, "the request budget is used up"));
+            return Err(held(until, "the request budget is used up"));
         }
         let header = keyed.then_some((&self.key_name, &self.key));
         match self.http.execute(call.method, address, header).await {
@@ -343,20 +350,18 @@ impl Rest {
                 // A ban is on the address we come from, whatever host told it.
                 self.limiter(Host::Futures).block(until);
                 self.limiter(Host::Wallet).block(until);
-                Err(self.held(until, &message))
+                Err(held(until, &message))
             }
             Verdict::OverWeight { message } => {
                 let until = Limiter::next_minute(now);
                 self.limiter(host).block(until);
-                Err(self.held(until, &message))
+                Err(held(until, &message))
             }
             Verdict::OverOrders { message } => {
                 let until = now.plus_ms(ORDER_WINDOW_MS);
-                Err(self.held(until, &message))
+                Err(held(until, &message))
             }
-            Verdict::Overloaded { message } => {
-                Err(self.held(now.plus_ms(OVERLOAD_PAUSE_MS), &message))
-            }
+            Verdict::Overloaded { message } => Err(held(now.plus_ms(OVERLOAD_PAUSE_MS), &message)),
             Verdict::Away { message } => Err(Failure::NotExecuted { message }),
             Verdict::Refused {
                 code,
@@ -367,14 +372,6 @@ impl Rest {
                 message,
                 play,
             }),
-        }
-    }
-
-    /// Limits count venue time, callers count ours.
-    fn held(&self, until: Timestamp, message: &str) -> Failure {
-        Failure::Held {
-            until: until.plus_ms(-self.offset_ms()),
-            message: message.to_owned(),
         }
     }
 
