@@ -480,6 +480,23 @@ async fn one_row_of_the_history_never_proves_two_additions() {
 }
 
 #[tokio::test]
+async fn added_margin_is_done_only_by_the_venues_own_word() {
+    let venue = Venue::start().await;
+    let adapter = venue.adapter();
+    for body in [
+        "",
+        "<html>ok</html>",
+        "{}",
+        r#"{"code":-1000,"msg":"?"}"#,
+        r#"{"amount":940.0"#,
+    ] {
+        venue.on(MARGIN, &[Reply::ok(body)]);
+        let outcome = adapter.send(&add_margin(1, "940")).await;
+        assert!(is_unknown(&outcome), "{body}: {outcome:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_row_of_an_acknowledged_addition_proves_no_other() {
     let venue = Venue::start().await;
     let adapter = venue.adapter();

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use serde::Deserialize;
 
 use super::wire::{
-    AccountConfig, AccountInfo, ApiRestrictions, MarginChange, Num, Order, PositionRisk,
+    AccountConfig, AccountInfo, ApiRestrictions, MarginAck, MarginChange, Num, Order, PositionRisk,
     ServerTime, SymbolConfig,
 };
 use crate::domain::{
@@ -125,6 +125,12 @@ pub(super) fn direction(slot: PositionSide, amount: Quantity) -> Mapped<(Option<
 pub(super) fn server_time(text: &str) -> Mapped<Timestamp> {
     let wire: ServerTime = parse(text)?;
     Ok(Timestamp::from_millis(wire.server_time))
+}
+
+/// Is this the venue's word that margin was moved (code 200)?
+pub(super) fn margin_moved(text: &str) -> Mapped<bool> {
+    let wire: MarginAck = parse(text)?;
+    Ok(wire.code == 200)
 }
 
 pub(super) fn permissions(text: &str) -> Mapped<KeyPermissions> {

@@ -130,10 +130,15 @@ pub(super) async fn send(rest: &Rest, credits: &Credits, intent: &Intent) -> Out
     rest.note_act();
     match (answer, &intent.kind) {
         (Err(failure), _) => refused(rest, failure),
-        (Ok(_), IntentKind::AddMargin { amount }) => {
-            credits.note(intent, *amount, began, rest.venue_now());
-            Outcome::Done { fill: None }
-        }
+        (Ok(body), IntentKind::AddMargin { amount }) => match map::margin_moved(&body) {
+            Ok(true) => {
+                credits.note(intent, *amount, began, rest.venue_now());
+                Outcome::Done { fill: None }
+            }
+            Ok(false) | Err(_) => Outcome::Unknown {
+                message: "the answer is not the exchange's word that margin was added".to_owned(),
+            },
+        },
         (Ok(body), IntentKind::Reduce { .. }) => order_outcome(&body, intent),
     }
 }

@@ -75,6 +75,12 @@ pub(super) struct ServerTime {
     pub server_time: i64,
 }
 
+/// Answer to a change of isolated margin.
+#[derive(Deserialize)]
+pub(super) struct MarginAck {
+    pub code: i64,
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ListenKey {
