@@ -27,8 +27,10 @@ pub(super) async fn run(args: CheckArgs) -> anyhow::Result<Exit> {
     let offset = port.sync_clock().await?;
     let round_trip = clock.monotonic_ms() - before;
     say(format!(
-        "ok    {} answers in {round_trip} ms; its clock is {offset} ms ahead of this machine's",
-        config.exchange.urls.rest
+        "ok    {} answers in {round_trip} ms; its clock is {} ms {} this machine's",
+        config.exchange.urls.rest,
+        offset.abs(),
+        if offset < 0 { "behind" } else { "ahead of" },
     ));
     let permissions = port.permissions().await?;
     let warnings = check_key(permissions, config.exchange.allow_wallet_transfer)?;
@@ -74,6 +76,9 @@ pub(super) async fn run(args: CheckArgs) -> anyhow::Result<Exit> {
             "ok    Telegram is configured; `plimsoll run` shows the pairing code if none is paired",
         ),
         false => say("warn  Telegram is off: messages appear only where `plimsoll run` runs"),
+    }
+    if let Some(warning) = connect::unanswerable(&config) {
+        say(format!("warn  {warning}"));
     }
     say("Nothing was sent to the exchange but questions.");
     Ok(Exit::Success)

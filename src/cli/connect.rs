@@ -10,6 +10,7 @@ use super::exit::UsageError;
 use crate::config::{self, Config};
 use crate::exchange::binance::{BinanceSettings, BinanceUsdm, Credentials};
 use crate::guard::event::Mode;
+use crate::guard::policy::Silence;
 use crate::net::clock::Clock;
 
 #[derive(Debug, Args)]
@@ -62,6 +63,21 @@ pub(super) fn port(path: &Path, config: &Config, clock: &Clock) -> anyhow::Resul
         ..BinanceSettings::default()
     };
     Ok(BinanceUsdm::new(settings, credentials, clock.clone())?)
+}
+
+/// Questions that nobody can answer: what that means, `None` when somebody can.
+pub(super) fn unanswerable(config: &Config) -> Option<&'static str> {
+    if config.policy.mode != Mode::Ask || config.telegram.enabled {
+        return None;
+    }
+    Some(match config.policy.silence {
+        Silence::Act => {
+            "mode ask without Telegram: nobody can answer, so every question waits for its deadline and is then acted on (silence = \"act\")"
+        }
+        Silence::Hold => {
+            "mode ask without Telegram: nobody can answer, so nothing is ever done (silence = \"hold\")"
+        }
+    })
 }
 
 /// One sentence on how far the agent may go.

@@ -60,7 +60,7 @@ pub(super) async fn run(args: RunArgs) -> anyhow::Result<Exit> {
         }
     });
     say(format!(
-        "Plimsoll {} guards {account} in {}.",
+        "Plimsoll {} connects; then it guards {account} in {}.",
         env!("CARGO_PKG_VERSION"),
         connect::mode_sentence(config.policy.mode)
     ));
@@ -68,6 +68,9 @@ pub(super) async fn run(args: RunArgs) -> anyhow::Result<Exit> {
         wait_for_signal().await;
         stop.send_replace(true);
     });
+    if let Some(warning) = connect::unanswerable(&config) {
+        warn(format!("plimsoll: {warning}"));
+    }
     let ended = agent::run(
         setup,
         Channels {

@@ -34,7 +34,7 @@ pub enum ExchangeError {
     #[error("the exchange limits requests until {until}: {message}")]
     Throttled { until: Timestamp, message: String },
     /// No answer, or none in time: try again with back-off.
-    #[error("no answer from {host}: {message}")]
+    #[error("no usable answer from {host}: {message}")]
     Unreachable { host: String, message: String },
     /// The venue refused this request: do not repeat it unchanged.
     #[error("the exchange refused: {message} (code {code})")]
