@@ -35,7 +35,7 @@ pub(crate) const KEY: &str = "canary-KeyThatMustNotLeak";
 pub(crate) const SECRET: &str = "canary-SecretThatMustNotLeak";
 pub(crate) const SYMBOL: &str = "BTCUSDT";
 /// Longest wait for anything that should happen.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Pause between two looks.
 const LOOK: Duration = Duration::from_millis(10);
 /// Steps of the tape: ten minutes at five a second.
