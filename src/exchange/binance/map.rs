@@ -9,8 +9,8 @@ use std::str::FromStr;
 use serde::Deserialize;
 
 use super::wire::{
-    AccountConfig, AccountInfo, ApiRestrictions, MarginChange, Num, Order, PositionRisk,
-    ServerTime, SymbolConfig,
+    AccountConfig, AccountInfo, ApiRestrictions, MarginChange, MarginTaken, Num, Order,
+    PositionRisk, ServerTime, SymbolConfig,
 };
 use crate::domain::{
     Balance, MarginMode, Money, NumberError, Position, PositionKey, PositionMode, PositionSide,
@@ -137,6 +137,15 @@ pub(super) fn permissions(text: &str) -> Mapped<KeyPermissions> {
         ip_restricted: wire.ip_restrict,
         portfolio_margin: wire.enable_portfolio_margin_trading,
     })
+}
+
+/// The venue's word that a change of margin was taken.
+pub(super) fn margin_taken(text: &str) -> Mapped<()> {
+    let wire: MarginTaken = parse(text)?;
+    match wire.code {
+        200 => Ok(()),
+        code => Err(Unreadable(format!("code {code} is not the usual 200"))),
+    }
 }
 
 /// Settings of the whole account.

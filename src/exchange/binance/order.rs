@@ -130,10 +130,16 @@ pub(super) async fn send(rest: &Rest, credits: &Credits, intent: &Intent) -> Out
     rest.note_act();
     match (answer, &intent.kind) {
         (Err(failure), _) => refused(rest, failure),
-        (Ok(_), IntentKind::AddMargin { amount }) => {
-            credits.note(intent, *amount, began, rest.venue_now());
-            Outcome::Done { fill: None }
-        }
+        (Ok(body), IntentKind::AddMargin { amount }) => match map::margin_taken(&body) {
+            Ok(()) => {
+                credits.note(intent, *amount, began, rest.venue_now());
+                Outcome::Done { fill: None }
+            }
+            // A success without a word of the venue's may come from somebody between us.
+            Err(error) => Outcome::Unknown {
+                message: format!("the answer cannot be read: {}", error.0),
+            },
+        },
         (Ok(body), IntentKind::Reduce { .. }) => order_outcome(&body, intent),
     }
 }

@@ -69,6 +69,12 @@ impl Num<'_> {
     }
 }
 
+/// `POST /fapi/v1/positionMargin`.
+#[derive(Debug, Deserialize)]
+pub(super) struct MarginTaken {
+    pub code: i64,
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ServerTime {
