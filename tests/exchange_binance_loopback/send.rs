@@ -537,3 +537,13 @@ async fn the_guard_speaks_venue_time_and_so_do_look_ups_and_pauses() {
         }
     );
 }
+
+#[tokio::test]
+async fn an_addition_that_is_answered_without_the_venues_word_stays_unknown() {
+    for body in ["", "{}", "<html>ok</html>", r#"{"code":0}"#] {
+        let venue = Venue::start().await;
+        venue.on(MARGIN, &[Reply::ok(body)]);
+        let outcome = venue.adapter().send(&add_margin(1, "940")).await;
+        assert!(is_unknown(&outcome), "{body}: {outcome:?}");
+    }
+}

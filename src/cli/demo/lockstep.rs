@@ -37,8 +37,8 @@ pub(super) async fn play(play: &Play, story: Story) -> anyhow::Result<Ended> {
     let start = play.tape.start;
     let clock = Clock::manual(start);
     let (exchange, accounts) = account::open(play)?;
-    let twin = accounts.get(TWIN);
-    if let Some((summary, wallet)) = exchange.account_summary(twin).zip(exchange.wallets(twin)) {
+    let one = accounts.get(GUARDED);
+    if let Some((summary, wallet)) = exchange.account_summary(one).zip(exchange.wallets(one)) {
         story.open(&summary, wallet.available);
     }
     let face = Face::start(exchange, FaceOptions::new(FaceTime::Driven))
