@@ -5,6 +5,7 @@ use std::io::Write;
 use anyhow::Context;
 
 use super::lines::Line;
+use crate::guard::explain;
 
 /// Widest cell of the table but the last, in characters; longer ones push the row to the right.
 const CELL_CHARS_MAX: usize = 48;
@@ -87,7 +88,7 @@ fn cells(line: &Line) -> [String; 7] {
     };
     let cost = line.cost.map_or_else(String::new, |cost| {
         let about = if line.cost_is_paid { "" } else { "~" };
-        format!("{about}{cost}")
+        format!("{about}{}", explain::money(cost))
     });
     let at = line.at.to_string();
     [
