@@ -10,6 +10,7 @@
 )]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::path::PathBuf;
 
 use plimsoll::domain::{MarginMode, Position, PositionSide, Side};
@@ -121,7 +122,12 @@ fn folder() -> Option<PathBuf> {
         "{} is missing",
         folder.display()
     );
-    println!("SKIPPED: no recorded responses at {}", folder.display());
+    // Written past the test harness, which would swallow it.
+    let text = format!(
+        "SKIPPED exchange_binance_recorded: no recorded responses at {}",
+        folder.display()
+    );
+    writeln!(std::io::stderr(), "{text}").expect("standard error");
     None
 }
 

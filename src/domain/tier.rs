@@ -74,8 +74,10 @@ impl TierTable {
             .0
             .partition_point(|tier| tier.cap.is_some_and(|cap| cap <= notional));
         let last = self.0.len() - 1;
-        // `new` refuses an empty table, so `last` is a valid index.
-        #[allow(clippy::indexing_slicing)]
+        #[allow(
+            clippy::indexing_slicing,
+            reason = "`new` refuses an empty table, so `last` is a valid index"
+        )]
         &self.0[index.min(last)]
     }
 

@@ -70,7 +70,10 @@ pub enum Incoming {
 /// What every venue adapter offers the agent. All requests take their time from the clock that the
 /// adapter was made with. The agent holds `Clock::busy` around each call; tasks that an adapter
 /// spawns (connecting, keep-alive) hold their own while they wait for the venue.
-#[allow(async_fn_in_trait)]
+#[allow(
+    async_fn_in_trait,
+    reason = "one thread: nobody needs the futures to be Send"
+)]
 pub trait Port {
     /// Measures the offset of the venue's clock; in milliseconds, venue minus ours.
     async fn sync_clock(&self) -> Result<i64, ExchangeError>;

@@ -26,7 +26,7 @@ pub fn distance_for(probability: f64, sigma: f64) -> f64 {
 /// Time after which a line at `distance` has been touched with chance `probability`, given the
 /// standard deviation over one hour. `None` without movement.
 #[must_use]
-#[allow(clippy::cast_possible_truncation)]
+#[allow(clippy::cast_possible_truncation, reason = "bounded to 1e15 before")]
 pub fn time_to_breach_ms(distance: f64, sigma_hour: f64, probability: f64) -> Option<i64> {
     let unit = distance_for(probability, sigma_hour);
     let hours = (distance.max(0.0) / unit).powi(2);
