@@ -17,7 +17,7 @@ use crate::journal::{Durability, InstanceLock, Journal, JournalError};
 use crate::net::clock::Clock;
 use crate::telegram::{self, Notice, Request, render};
 
-/// Notices that may wait for Telegram; newer ones win.
+/// Notices that may wait for Telegram; when they are full a new one is left out, and logged.
 const NOTICES_MAX: usize = 256;
 /// Requests that may wait for the agent.
 const REQUESTS_MAX: usize = 32;
