@@ -14,7 +14,7 @@ mod time;
 pub use account::{Account, Balance, PositionMode};
 pub use book::{Book, BookLevel, Fill};
 pub use instrument::{ContractKind, Instrument, InstrumentStatus, LotLimits, Symbol};
-pub use number::{Money, NumberError, Price, Quantity, Rate};
+pub use number::{Leverage, Money, NumberError, Price, Quantity, Rate};
 pub use position::{MarginMode, Position, PositionKey, PositionSide, Side};
 pub use tier::{Tier, TierError, TierTable};
 pub use time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Timestamp};

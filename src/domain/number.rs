@@ -7,6 +7,7 @@ use std::iter::Sum;
 use std::ops::{Add, AddAssign, Mul, Neg, Sub, SubAssign};
 use std::str::FromStr;
 
+use rust_decimal::prelude::ToPrimitive;
 use rust_decimal::{Decimal, RoundingStrategy};
 use serde::{Deserialize, Serialize};
 
@@ -230,6 +231,26 @@ number!(
     Rate, "rate", "between -1e6 and 1e6",
     |v| v.abs() <= Decimal::from(1_000_000_u64)
 );
+
+number!(
+    /// A multiple of the margin, as in 20x; venues allow fractions such as 57.14. Range: 0 < l <= 1000.
+    Leverage, "leverage", "above 0, at most 1000",
+    |v| v > Decimal::ZERO && v <= Decimal::ONE_THOUSAND
+);
+
+impl Leverage {
+    /// The multiple without its fraction.
+    #[must_use]
+    pub fn whole(self) -> u32 {
+        self.0.trunc().to_u32().unwrap_or(0)
+    }
+}
+
+impl From<u32> for Leverage {
+    fn from(whole: u32) -> Self {
+        Self(Decimal::from(whole))
+    }
+}
 
 impl Mul<Quantity> for Price {
     type Output = Money;

@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::{Money, Rate};
+use super::{Leverage, Money, Rate};
 
 /// One bracket: for notional in `[floor, cap)` maintenance is `notional * rate - deduction`.
 /// Bounds are in quote currency for linear contracts and in base coin for inverse ones.
@@ -16,7 +16,7 @@ pub struct Tier {
     /// Quick-deduction amount that keeps maintenance continuous over the borders (Binance `cum`).
     pub deduction: Money,
     /// Highest initial leverage the venue allows in this tier.
-    pub max_leverage: u32,
+    pub max_leverage: Leverage,
 }
 
 /// Why a tier table cannot be used; the caller keeps the old table and raises an alarm.
@@ -110,7 +110,7 @@ impl Tier {
             cap: cap.map(|cap| Money::of(Decimal::from(cap))),
             maintenance_rate: Rate::of(rate),
             deduction: Money::of(deduction),
-            max_leverage: max,
+            max_leverage: max.into(),
         }
     }
 }

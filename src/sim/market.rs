@@ -362,7 +362,7 @@ mod tests {
     fn every_tier_admits_its_leverage() {
         for market in every_market() {
             for tier in market.tiers.tiers() {
-                let initial = Decimal::ONE / Decimal::from(tier.max_leverage);
+                let initial = Decimal::ONE / tier.max_leverage.get();
                 assert!(tier.maintenance_rate.get() < initial);
             }
         }

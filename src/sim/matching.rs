@@ -374,7 +374,7 @@ pub(crate) fn max_notional(market: &super::Market, leverage: u32) -> Money {
     let allowing = market.tiers.tiers().iter().rev();
     let tier = allowing
         .into_iter()
-        .find(|tier| tier.max_leverage >= leverage);
+        .find(|tier| tier.max_leverage >= leverage.into());
     tier.map_or(Money::ZERO, |tier| {
         tier.cap.unwrap_or(Money::of(Decimal::from(i64::MAX)))
     })

@@ -103,7 +103,10 @@ impl Market {
     /// Highest initial leverage of the first tier.
     #[must_use]
     pub fn max_leverage(&self) -> u32 {
-        self.tiers.tiers().first().map_or(1, |t| t.max_leverage)
+        self.tiers
+            .tiers()
+            .first()
+            .map_or(1, |t| t.max_leverage.whole())
     }
 }
 

@@ -116,11 +116,7 @@ fn tier(row: &Bracket<'_>) -> Mapped<Tier> {
         cap,
         maintenance_rate: number("maintMarginRatio", row.maint_margin_ratio.0)?,
         deduction: number("cum", row.cum.0)?,
-        max_leverage: row
-            .initial_leverage
-            .0
-            .parse()
-            .map_err(|_| Unreadable("initialLeverage is not a whole number".to_owned()))?,
+        max_leverage: number("initialLeverage", row.initial_leverage.0)?,
     })
 }
 

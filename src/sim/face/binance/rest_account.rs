@@ -28,7 +28,7 @@ pub(super) fn leverage_bracket(call: &mut Call<'_>) -> Result<Value, ApiError> {
         let mut brackets = Vec::new();
         for (index, tier) in market.tiers.tiers().iter().enumerate() {
             brackets.push(json!({
-                "bracket": index + 1, "initialLeverage": tier.max_leverage,
+                "bracket": index + 1, "initialLeverage": tier.max_leverage.whole(),
                 "notionalCap": tier.cap.map_or_else(|| json!(i64::MAX), number),
                 "notionalFloor": number(tier.floor), "maintMarginRatio": decimal(tier.maintenance_rate.get()),
                 "cum": number(tier.deduction),
