@@ -98,7 +98,7 @@ pub(crate) fn account(backing: Backing, line: Decimal, taken_at: Timestamp) -> A
         },
         mark_price: leg.mark,
         venue_liquidation: margin.liquidation_price(&leg.key.symbol),
-        venue_maintenance: Some(leg.maintenance(leg.mark)),
+        venue_maintenance: Some(leg.tiers.maintenance(leg.notional(leg.mark))),
         auto_add_margin: false,
         updated_at: taken_at,
     };
@@ -124,21 +124,26 @@ pub(crate) fn account(backing: Backing, line: Decimal, taken_at: Timestamp) -> A
 pub(crate) fn scope(backing: Backing, line: Decimal) -> ScopeMargin {
     let legs = markets(backing)
         .into_iter()
-        .map(|(market, mark, quantity)| Leg {
-            key: PositionKey {
+        .map(|(market, mark, quantity)| {
+            let key = PositionKey {
                 symbol: market.instrument.symbol.clone(),
                 position_side: PositionSide::Both,
-            },
-            side: Side::Long,
-            quantity: Quantity::of(quantity),
-            entry: Price::of(mark),
-            mark: Price::of(mark),
-            tiers: Arc::new(market.tiers),
+            };
+            let (quantity, mark) = (Quantity::of(quantity), Price::of(mark));
+            Leg::linear(
+                key,
+                Side::Long,
+                quantity,
+                mark,
+                mark,
+                Arc::new(market.tiers),
+            )
         });
-    let mut margin = ScopeMargin {
-        wallet: Money::ZERO,
-        legs: legs.collect(),
+    let mode = match backing {
+        Backing::Isolated => MarginMode::Isolated,
+        Backing::Cross => MarginMode::Cross,
     };
+    let mut margin = ScopeMargin::binance_usdm(mode, Money::ZERO, legs.collect());
     let (first, mark, _) = HELD[0];
     margin.wallet = margin.wallet_for_line(&Symbol::new(first), Price::of(mark * line));
     margin

@@ -81,6 +81,21 @@ impl TierTable {
         &self.0[index.min(last)]
     }
 
+    /// The tier in which `size` is allowed: one that equals a cap still belongs to that tier, as venues
+    /// that count contracts print it. Beyond the last cap the last tier.
+    #[must_use]
+    pub fn allowing(&self, size: Money) -> &Tier {
+        let index = self
+            .0
+            .partition_point(|tier| tier.cap.is_some_and(|cap| cap < size));
+        let last = self.0.len() - 1;
+        #[allow(
+            clippy::indexing_slicing,
+            reason = "`new` refuses an empty table, so `last` is a valid index"
+        )]
+        &self.0[index.min(last)]
+    }
+
     /// Maintenance margin of `notional`, never below zero.
     #[must_use]
     pub fn maintenance(&self, notional: Money) -> Money {

@@ -194,6 +194,7 @@ impl Guard {
         now: Timestamp,
     ) -> Option<Plan> {
         let mut margin = self.desk.margin(scope)?;
+        margin.rules.partial_close = self.policy.partial_close;
         let (_, watch) = self.watches.iter().find(|(known, _)| known == scope)?;
         let spent = margin
             .legs

@@ -8,8 +8,8 @@ use super::event::{AccountChange, Mark, PositionChange};
 use super::intent::Scope;
 use super::policy::Policy;
 use crate::domain::{
-    Account, Balance, Book, Instrument, MarginMode, Money, Position, PositionKey, PositionMode,
-    Price, Quantity, Rate, Side, Symbol, TierTable, Timestamp,
+    Account, Balance, Book, Instrument, Leverage, MarginMode, Money, Position, PositionKey,
+    PositionMode, Price, Quantity, Rate, Side, Symbol, TierTable, Timestamp,
 };
 use crate::forecast::Volatility;
 use crate::margin::{Leg, ScopeMargin};
@@ -376,16 +376,22 @@ impl Desk {
             if matches!(scope, Scope::Isolated(_)) {
                 wallet = position.isolated_wallet;
             }
-            legs.push(Leg {
-                key: position.key.clone(),
-                side: position.side,
-                quantity: position.quantity,
-                entry: position.entry_price,
-                mark: mark(position),
-                tiers: Arc::clone(tiers),
-            });
+            let mut leg = Leg::linear(
+                position.key.clone(),
+                position.side,
+                position.quantity,
+                position.entry_price,
+                mark(position),
+                Arc::clone(tiers),
+            );
+            leg.leverage = position.leverage.map(Leverage::from);
+            legs.push(leg);
         }
-        (!legs.is_empty()).then_some(ScopeMargin { wallet, legs })
+        let mode = match scope {
+            Scope::Isolated(_) => MarginMode::Isolated,
+            Scope::Cross(_) => MarginMode::Cross,
+        };
+        (!legs.is_empty()).then(|| ScopeMargin::binance_usdm(mode, wallet, legs))
     }
 }
 

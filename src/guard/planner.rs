@@ -13,7 +13,7 @@ use crate::domain::{
     Instrument, MarginMode, Money, PositionKey, PositionMode, Price, Quantity, Rate, Side,
 };
 use crate::forecast::{Gauge, distance, exceeds, multiple, rate_up, share};
-use crate::margin::{Leg, Reduction, ScopeMargin};
+use crate::margin::{After, Leg, Reduction, ScopeMargin};
 
 /// Margin is moved in steps of this much of the settlement asset.
 const MONEY_STEP: Decimal = Decimal::from_parts(1, 0, 0, false, 2);
@@ -392,15 +392,13 @@ impl Situation<'_> {
             price,
             fee,
         };
-        let (after, freed) =
-            self.margin
-                .after_reduce(&leg.key, cut, mode, self.policy.partial_close);
+        let After { scope, freed } = self.margin.after_reduce(&leg.key, cut);
         let freed = freed.floor_to(MONEY_STEP);
         let recycle = mode == MarginMode::Isolated && !closes && freed >= LEAST_ADD;
         let after = if recycle {
-            after.after_add(freed)
+            scope.after_add(freed)
         } else {
-            after
+            scope
         };
         let line_after = after.liquidation_price(&self.key.symbol);
         let distance_after = if after.legs.is_empty() {
@@ -552,7 +550,7 @@ impl Situation<'_> {
             let rules = self.desk.rules.get(&leg.key.symbol);
             let instrument = rules.and_then(|rules| rules.instrument.as_ref());
             let fee = instrument.map_or(Rate::ZERO, |instrument| instrument.liquidation_fee);
-            leg.maintenance(leg.mark) + leg.notional(leg.mark) * fee
+            after.leg_maintenance(leg, leg.mark) + leg.notional(leg.mark) * fee
         };
         after.legs.iter().map(loss).sum()
     }

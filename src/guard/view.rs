@@ -101,7 +101,7 @@ fn position_view(guard: &Guard, held: &Held) -> PositionView {
             .legs
             .iter()
             .find(|leg| leg.key == position.key)
-            .map(|leg| leg.maintenance(mark))
+            .map(|leg| margin.leg_maintenance(leg, mark))
     });
     PositionView {
         symbol: position.key.symbol.clone(),

@@ -1,30 +1,48 @@
 //! The exact state after an action.
+//!
+//! Each function returns the scope afterwards and what flowed out of it into the free balance of the
+//! account (negative: what it drew from there). A cross scope takes everything itself.
 
-use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
+use rust_decimal::Decimal;
+
+use super::leg::Leg;
+use super::rules::{FundingFrom, LeverageChange, PartialClose};
 use super::scope::ScopeMargin;
-use crate::domain::{MarginMode, Money, PositionKey, Price, Quantity, Rate};
+use crate::domain::{
+    ContractKind, Leverage, MarginMode, Money, PositionKey, Price, Quantity, Rate, Side, Symbol,
+    TierTable,
+};
 
-/// What the venue does with the margin of an isolated position that is partly closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PartialClose {
-    /// The isolated wallet shrinks with the quantity; the rest returns to the cross wallet together
-    /// with the realised result. Believed of Binance and Bybit, not verified on a live account.
-    #[default]
-    ReleasesProRata,
-    /// The isolated wallet stays and takes the realised result.
-    KeepsMargin,
+/// A scope after an action.
+#[derive(Debug, Clone, PartialEq)]
+pub struct After {
+    pub scope: ScopeMargin,
+    /// What an isolated scope gave to the free balance; negative: what it took.
+    pub freed: Money,
 }
 
 /// A partial close to be computed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Reduction {
-    /// At most the size of the position.
+    /// At most the size of the position, in contracts.
     pub quantity: Quantity,
     /// Expected average price.
     pub price: Price,
-    /// Taker fee as a fraction of the notional closed.
+    /// Taker fee as a fraction of the value closed.
+    pub fee: Rate,
+}
+
+/// A fill to be computed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Fill {
+    /// Direction of the trade: `Long` buys.
+    pub side: Side,
+    /// In contracts.
+    pub quantity: Quantity,
+    pub price: Price,
+    /// Fee as a fraction of the value traded.
     pub fee: Rate,
 }
 
@@ -37,334 +55,230 @@ impl ScopeMargin {
         after
     }
 
-    /// The scope after a partial close of `key`, and what flowed from it into the cross wallet
-    /// (zero for a cross scope, whose wallet takes the result itself; may be negative).
+    /// After a partial close of `key`. A cross wallet takes the result itself.
     #[must_use]
-    pub fn after_reduce(
-        &self,
-        key: &PositionKey,
-        cut: Reduction,
-        mode: MarginMode,
-        rule: PartialClose,
-    ) -> (Self, Money) {
+    pub fn after_reduce(&self, key: &PositionKey, cut: Reduction) -> After {
+        let mut after = self.clone();
+        let freed = after.reduce(key, cut);
+        after.legs.retain(|leg| leg.quantity.is_positive());
+        after.count_families();
+        After {
+            scope: after,
+            freed,
+        }
+    }
+
+    /// After a partial close whose freed margin is put back. A cross scope keeps it anyway. `freed`
+    /// is what a loss larger than the released margin drew from the free balance.
+    #[must_use]
+    pub fn after_recycle(&self, key: &PositionKey, cut: Reduction) -> After {
+        let mut after = self.after_reduce(key, cut);
+        if after.freed.is_positive() && !after.scope.legs.is_empty() {
+            after.scope.wallet += after.freed;
+            after.freed = Money::ZERO;
+        }
+        after
+    }
+
+    /// After a fill in the slot of `key`: grows, shrinks or turns the position there. A fill that
+    /// grows an isolated position takes its initial margin from the free balance; without a known
+    /// leverage it takes none, which errs on the side of danger. `None` when the slot is empty.
+    #[must_use]
+    pub fn after_fill(&self, key: &PositionKey, fill: Fill) -> Option<After> {
+        let held = self.leg(key)?;
+        if fill.side == held.side {
+            return Some(self.after_growth(key, fill));
+        }
+        let closed = fill.quantity.min(held.quantity);
+        let cut = Reduction {
+            quantity: closed,
+            price: fill.price,
+            fee: fill.fee,
+        };
+        let rest = fill.quantity - closed;
+        if !rest.is_positive() {
+            return Some(self.after_reduce(key, cut));
+        }
+        let turned = Leg {
+            side: fill.side,
+            quantity: Quantity::ZERO,
+            entry: fill.price,
+            ..held.clone()
+        };
+        let mut after = self.after_reduce(key, cut);
+        after.scope.legs.push(turned);
+        let grown = after.scope.after_growth(
+            key,
+            Fill {
+                quantity: rest,
+                ..fill
+            },
+        );
+        Some(After {
+            freed: after.freed + grown.freed,
+            scope: grown.scope,
+        })
+    }
+
+    /// After one funding time of `symbol`: a positive `rate` is paid by longs, on the value at
+    /// `price`. `free` is the free balance, from which some venues take it first.
+    #[must_use]
+    pub fn after_funding(&self, symbol: &Symbol, rate: Rate, price: Price, free: Money) -> After {
+        let mut after = self.clone();
+        let mut drawn = Money::ZERO;
+        for leg in self.legs.iter().filter(|leg| leg.key.symbol == *symbol) {
+            let by_long = leg.notional(price) * rate;
+            let due = match leg.side {
+                Side::Long => by_long,
+                Side::Short => -by_long,
+            };
+            let from_free = match (self.rules.funding_from, self.mode) {
+                (FundingFrom::Wallet, _) | (_, MarginMode::Cross) => Money::ZERO,
+                (FundingFrom::FreeBalanceFirst, MarginMode::Isolated) => {
+                    due.min((free - drawn).max(Money::ZERO))
+                }
+            };
+            drawn += from_free;
+            after.settle(leg, -(due - from_free));
+        }
+        After {
+            scope: after,
+            freed: -drawn,
+        }
+    }
+
+    /// After the venue gave `symbol` another tier table.
+    #[must_use]
+    pub fn after_tiers(&self, symbol: &Symbol, tiers: &Arc<TierTable>) -> Self {
+        let mut after = self.clone();
+        for leg in &mut after.legs {
+            if leg.key.symbol == *symbol {
+                leg.tiers = Arc::clone(tiers);
+            }
+        }
+        after
+    }
+
+    /// After the leverage of `key` was changed.
+    #[must_use]
+    pub fn after_leverage(&self, key: &PositionKey, leverage: Leverage) -> After {
+        let mut after = self.clone();
+        let mut freed = Money::ZERO;
+        for leg in after.legs.iter_mut().filter(|leg| leg.key == *key) {
+            leg.leverage = Some(leverage);
+        }
+        let books_anew = self.rules.leverage_change == LeverageChange::BooksAnew;
+        if let (true, MarginMode::Isolated, Some(leg)) = (books_anew, self.mode, after.leg(key))
+            && let Some(margin) = after.leg_initial_margin(leg)
+        {
+            freed = after.wallet - margin;
+            after.wallet = margin;
+        }
+        After {
+            scope: after,
+            freed,
+        }
+    }
+
+    /// Takes `cut` out of the position; returns what went to the free balance.
+    fn reduce(&mut self, key: &PositionKey, cut: Reduction) -> Money {
+        let Some(leg) = self.legs.iter_mut().find(|leg| leg.key == *key) else {
+            return Money::ZERO;
+        };
+        let quantity = cut.quantity.min(leg.quantity).max(Quantity::ZERO);
+        let share = quantity.ratio(leg.quantity).unwrap_or(Rate::ONE);
+        let closes = quantity == leg.quantity;
+        let fee = leg.value_of(quantity, cut.price) * cut.fee;
+        let result = leg.result_of(quantity, cut.price) - fee;
+        leg.quantity -= quantity;
+        match (self.mode, self.rules.partial_close) {
+            (MarginMode::Isolated, PartialClose::ReleasesProRata) => {
+                let released = self.wallet * share;
+                self.wallet -= released;
+                released + result
+            }
+            (MarginMode::Isolated, PartialClose::KeepsMargin) if closes => {
+                std::mem::take(&mut self.wallet) + result
+            }
+            (MarginMode::Isolated, PartialClose::KeepsMargin) => {
+                self.wallet += result;
+                Money::ZERO
+            }
+            (MarginMode::Cross, _) => {
+                let leg = self.legs.iter().find(|leg| leg.key == *key).cloned();
+                if let Some(leg) = leg {
+                    self.settle(&leg, result);
+                }
+                Money::ZERO
+            }
+        }
+    }
+
+    fn after_growth(&self, key: &PositionKey, fill: Fill) -> After {
         let mut after = self.clone();
         let mut freed = Money::ZERO;
         let Some(leg) = after.legs.iter_mut().find(|leg| leg.key == *key) else {
-            return (after, freed);
+            return After {
+                scope: after,
+                freed,
+            };
         };
-        let quantity = cut.quantity.min(leg.quantity);
-        let rest = leg.quantity - quantity;
-        let mut part = leg.clone();
-        part.quantity = quantity;
-        let result = part.profit(cut.price) - (cut.price * quantity) * cut.fee;
-        match (mode, rule) {
-            (MarginMode::Isolated, PartialClose::ReleasesProRata) => {
-                let share = quantity.ratio(leg.quantity).unwrap_or(Rate::ONE);
-                let released = after.wallet * share;
-                after.wallet -= released;
-                freed = released + result;
+        let booked = self.leg(key).map_or(Money::ZERO, |held| self.booked(held));
+        leg.entry = average(leg, fill);
+        leg.quantity += fill.quantity;
+        let fee = leg.value_of(fill.quantity, fill.price) * fill.fee;
+        let leg = leg.clone();
+        match self.mode {
+            MarginMode::Isolated => {
+                let margin = after.booked(&leg) - booked;
+                after.wallet += margin;
+                freed = -(margin + fee);
             }
-            (MarginMode::Isolated, PartialClose::KeepsMargin) | (MarginMode::Cross, _) => {
-                after.wallet += result;
-            }
+            MarginMode::Cross => after.settle(&leg, -fee),
         }
-        leg.quantity = rest;
-        if rest.is_zero() {
-            after.legs.retain(|leg| leg.key != *key);
+        after.count_families();
+        After {
+            scope: after,
+            freed,
         }
-        (after, freed)
+    }
+
+    /// Margin that the venue books for `leg` at opening: initial margin on the entry value, and the
+    /// close fee where one is set aside.
+    fn booked(&self, leg: &Leg) -> Money {
+        let margin = leg.initial_margin(leg.entry).unwrap_or(Money::ZERO);
+        match self.rules.close_fee {
+            super::CloseFee::None | super::CloseFee::AtMark => margin,
+            super::CloseFee::AtBankruptcy => margin + self.booked_fee(leg),
+        }
+    }
+
+    /// Books `amount` in the asset of `leg`.
+    fn settle(&mut self, leg: &Leg, amount: Money) {
+        let place = self.place(leg);
+        match place.and_then(|place| self.collateral.get_mut(place)) {
+            Some(asset) => asset.amount += amount,
+            None => self.wallet += amount,
+        }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use proptest::prelude::*;
-    use rust_decimal::{Decimal, dec};
-
-    use super::*;
-    use crate::domain::{PositionSide, Side, Symbol, Tier, TierTable};
-    use crate::margin::Leg;
-
-    fn flat(rate: Decimal, cum: Decimal) -> Arc<TierTable> {
-        // One open tier that stands for the row a documented example is in.
-        Arc::new(TierTable::new(vec![Tier::of(0, None, rate, cum, 125)]).expect("table"))
-    }
-
-    fn btc() -> Arc<TierTable> {
-        Arc::new(
-            TierTable::new(vec![
-                Tier::of(0, Some(300_000), dec!(0.004), dec!(0), 150),
-                Tier::of(300_000, Some(800_000), dec!(0.005), dec!(300), 100),
-                Tier::of(800_000, None, dec!(0.0065), dec!(1500), 75),
-            ])
-            .expect("table"),
-        )
-    }
-
-    fn leg(
-        name: &str,
-        side: Side,
-        quantity: Decimal,
-        entry: Decimal,
-        tiers: &Arc<TierTable>,
-    ) -> Leg {
-        Leg {
-            key: PositionKey {
-                symbol: Symbol::new(name),
-                position_side: PositionSide::Both,
-            },
-            side,
-            quantity: Quantity::of(quantity),
-            entry: Price::of(entry),
-            mark: Price::of(entry),
-            tiers: Arc::clone(tiers),
+/// Average entry price after a fill: by base units (linear) or by value in coin (inverse).
+fn average(leg: &Leg, fill: Fill) -> Price {
+    let (held, more) = (leg.quantity.get(), fill.quantity.get());
+    let all = held.saturating_add(more);
+    let weighted = match leg.contract {
+        ContractKind::Linear => {
+            let paid = held * leg.entry.get() + more * fill.price.get();
+            paid.checked_div(all)
         }
-    }
-
-    fn isolated(wallet: Decimal, leg: Leg) -> ScopeMargin {
-        ScopeMargin {
-            wallet: Money::of(wallet),
-            legs: vec![leg],
+        ContractKind::Inverse => {
+            let coins = held
+                .checked_div(leg.entry.get())
+                .zip(more.checked_div(fill.price.get()))
+                .map(|(held, more)| held.saturating_add(more));
+            coins.and_then(|coins| all.checked_div(coins))
         }
-    }
-
-    fn line(scope: &ScopeMargin, name: &str, places: u32) -> Decimal {
-        let price = scope.liquidation_price(&Symbol::new(name)).expect("a line");
-        price.round_display(places)
-    }
-
-    /// Binance support article on USDⓈ-M liquidation prices, examples recomputed.
-    #[test]
-    fn published_isolated_examples() {
-        let eth = flat(dec!(0.1), dec!(135365));
-        let scope = isolated(
-            dec!(1535443.01),
-            leg("ETH", Side::Long, dec!(3683.979), dec!(1456.84), &eth),
-        );
-        assert_eq!(line(&scope, "ETH", 2), dec!(1114.78));
-        let table = flat(dec!(0.025), dec!(16300));
-        let scope = isolated(
-            dec!(1535443.01),
-            leg("BTC", Side::Long, dec!(109.488), dec!(32481.98), &table),
-        );
-        assert_eq!(line(&scope, "BTC", 2), dec!(18778.73));
-    }
-
-    #[test]
-    fn published_cross_example_of_two_symbols() {
-        let mut btc = leg(
-            "BTC",
-            Side::Long,
-            dec!(109.488),
-            dec!(32481.98),
-            &flat(dec!(0.025), dec!(16300)),
-        );
-        btc.mark = Price::of(dec!(31967.27));
-        let mut eth = leg(
-            "ETH",
-            Side::Long,
-            dec!(3683.979),
-            dec!(1456.84),
-            &flat(dec!(0.1), dec!(135365)),
-        );
-        eth.mark = Price::of(dec!(1335.18));
-        let scope = ScopeMargin {
-            wallet: Money::of(dec!(1535443.01)),
-            legs: vec![btc, eth],
-        };
-        assert_eq!(line(&scope, "ETH", 2), dec!(1153.26));
-        assert_eq!(line(&scope, "BTC", 2), dec!(26316.89));
-    }
-
-    #[test]
-    fn documented_hedge_legs_in_isolated_mode_have_separate_lines() {
-        let table = flat(dec!(0.005), dec!(50));
-        let long = isolated(
-            dec!(13200.70726908),
-            leg("BTC", Side::Long, dec!(20), dec!(6563.665), &table),
-        );
-        assert_eq!(line(&long, "BTC", 2), dec!(5930.78));
-        let short = isolated(
-            dec!(6570.42511771),
-            leg("BTC", Side::Short, dec!(10), dec!(6563.86), &table),
-        );
-        assert_eq!(line(&short, "BTC", 2), dec!(7189.95));
-    }
-
-    #[test]
-    fn first_tier_long_with_bankruptcy_price() {
-        let scope = isolated(
-            dec!(2500),
-            leg("BTC", Side::Long, dec!(0.5), dec!(100000), &btc()),
-        );
-        assert_eq!(line(&scope, "BTC", 6), dec!(95381.526104));
-        assert_eq!(
-            scope.bankruptcy_price(&Symbol::new("BTC")),
-            Some(Price::of(dec!(95000)))
-        );
-        let funded = scope.after_add(Money::of(dec!(-5)));
-        assert_eq!(line(&funded, "BTC", 6), dec!(95391.566265));
-        let topped = scope.after_add(Money::of(dec!(940)));
-        assert_eq!(line(&topped, "BTC", 6), dec!(93493.975904));
-    }
-
-    #[test]
-    fn a_short_uses_the_tier_at_its_line_not_at_mark() {
-        let scope = isolated(
-            dec!(29000),
-            leg("BTC", Side::Short, dec!(2.9), dec!(100000), &btc()),
-        );
-        assert_eq!(line(&scope, "BTC", 6), dec!(109555.669926));
-    }
-
-    #[test]
-    fn a_cross_hedge_shares_one_line() {
-        let mut short = leg("BTC", Side::Short, dec!(0.4), dec!(101000), &btc());
-        short.key.position_side = PositionSide::Short;
-        let legs = vec![leg("BTC", Side::Long, dec!(1), dec!(100000), &btc()), short];
-        let scope = ScopeMargin {
-            wallet: Money::of(dec!(5000)),
-            legs,
-        };
-        assert_eq!(line(&scope, "BTC", 6), dec!(91857.335128));
-    }
-
-    #[test]
-    fn a_cross_trim_moves_the_line_by_itself() {
-        let scope = isolated(
-            dec!(3000),
-            leg("BTC", Side::Long, dec!(0.5), dec!(100000), &btc()),
-        );
-        assert_eq!(line(&scope, "BTC", 6), dec!(94377.510040));
-        let cut = Reduction {
-            quantity: Quantity::of(dec!(0.2)),
-            price: Price::of(dec!(96900)),
-            fee: Rate::of(dec!(0.0005)),
-        };
-        let key = scope.legs[0].key.clone();
-        let rule = PartialClose::ReleasesProRata;
-        let (after, freed) = scope.after_reduce(&key, cut, MarginMode::Cross, rule);
-        assert_eq!(after.wallet, Money::of(dec!(2370.31)));
-        assert_eq!(freed, Money::ZERO);
-        assert_eq!(line(&after, "BTC", 6), dec!(92468.842035));
-    }
-
-    #[test]
-    fn an_isolated_pro_rata_trim_moves_the_line_only_when_recycled() {
-        let scope = isolated(
-            dec!(2500),
-            leg("BTC", Side::Long, dec!(0.5), dec!(100000), &btc()),
-        );
-        let cut = Reduction {
-            quantity: Quantity::of(dec!(0.2)),
-            price: Price::of(dec!(96900)),
-            fee: Rate::of(dec!(0.0005)),
-        };
-        let key = scope.legs[0].key.clone();
-        let rule = PartialClose::ReleasesProRata;
-        let (after, freed) = scope.after_reduce(&key, cut, MarginMode::Isolated, rule);
-        assert_eq!(after.wallet, Money::of(dec!(1500)));
-        assert_eq!(line(&after, "BTC", 6), dec!(95381.526104));
-        assert_eq!(freed, Money::of(dec!(370.31)));
-        assert_eq!(line(&after.after_add(freed), "BTC", 6), dec!(94142.202142));
-    }
-
-    #[test]
-    fn low_leverage_has_no_line() {
-        let scope = isolated(
-            dec!(100000),
-            leg("BTC", Side::Long, dec!(0.5), dec!(100000), &btc()),
-        );
-        assert_eq!(scope.liquidation_price(&Symbol::new("BTC")), None);
-    }
-
-    fn any_scope() -> impl Strategy<Value = ScopeMargin> {
-        let side = prop_oneof![Just(Side::Long), Just(Side::Short)];
-        (side, 1_i64..40_000, 100_i64..200_000, 8_i64..400).prop_map(
-            |(side, milli, entry, permille)| {
-                let quantity = Decimal::new(milli, 3);
-                let entry = Decimal::from(entry);
-                let wallet = quantity * entry * Decimal::new(permille, 3);
-                isolated(wallet, leg("X", side, quantity, entry, &btc()))
-            },
-        )
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(2_000))]
-
-        #[test]
-        fn health_flips_at_the_line(scope in any_scope()) {
-            let symbol = Symbol::new("X");
-            let Some(price) = scope.liquidation_price(&symbol) else { return Ok(()) };
-            let step = price.get() * Decimal::new(1, 9);
-            let safe = match scope.legs[0].side { Side::Long => step, Side::Short => -step };
-            prop_assert!(scope.at_mark(&symbol, Price::of(price.get() + safe)).is_healthy());
-            prop_assert!(!scope.at_mark(&symbol, Price::of(price.get() - safe)).is_healthy());
-        }
-
-        #[test]
-        fn the_short_way_finds_the_same_line_as_the_long_one(scope in any_scope()) {
-            let symbol = Symbol::new("X");
-            // A second leg of dust size forces the general way.
-            let mut hedged = scope.clone();
-            let mut dust = scope.legs[0].clone();
-            dust.key.position_side = PositionSide::Short;
-            dust.quantity = Quantity::of(Decimal::new(1, 18));
-            hedged.legs.push(dust);
-            let (short, long) = (scope.liquidation_price(&symbol), hedged.liquidation_price(&symbol));
-            match (short, long) {
-                (Some(short), Some(long)) => {
-                    let gap = (short - long).abs().get() / long.get();
-                    prop_assert!(gap < Decimal::new(1, 9), "{short} {long}");
-                }
-                (short, long) => prop_assert_eq!(short, long),
-            }
-        }
-
-        #[test]
-        fn adding_margin_never_brings_the_line_nearer(scope in any_scope(), amount in 1_i64..10_000) {
-            let symbol = Symbol::new("X");
-            let after = scope.after_add(Money::of(Decimal::from(amount)));
-            let (Some(before), Some(after)) =
-                (scope.liquidation_price(&symbol), after.liquidation_price(&symbol))
-            else { return Ok(()) };
-            match scope.legs[0].side {
-                Side::Long => prop_assert!(after < before),
-                Side::Short => prop_assert!(after > before),
-            }
-        }
-
-        #[test]
-        fn a_trim_never_raises_maintenance(scope in any_scope(), share in 1_i64..100) {
-            let leg = &scope.legs[0];
-            let cut = Reduction {
-                quantity: leg.quantity * Rate::of(Decimal::new(share, 2)),
-                price: leg.mark,
-                fee: Rate::of(dec!(0.0005)),
-            };
-            for rule in [PartialClose::ReleasesProRata, PartialClose::KeepsMargin] {
-                let (after, _) = scope.after_reduce(&leg.key, cut, MarginMode::Isolated, rule);
-                prop_assert!(after.maintenance() <= scope.maintenance());
-            }
-        }
-
-        #[test]
-        fn the_wallet_for_a_wished_line_gives_that_line(scope in any_scope(), permille in 10_i64..500) {
-            let symbol = Symbol::new("X");
-            let leg = &scope.legs[0];
-            let shift = leg.mark.get() * Decimal::new(permille, 3);
-            let wished = match leg.side {
-                Side::Long => Price::of(leg.mark.get() - shift),
-                Side::Short => Price::of(leg.mark.get() + shift),
-            };
-            let mut after = scope.clone();
-            after.wallet = scope.wallet_for_line(&symbol, wished);
-            let got = after.liquidation_price(&symbol).expect("a line");
-            let error = (got.get() - wished.get()).abs() / wished.get();
-            prop_assert!(error < Decimal::new(1, 12), "{got} {wished}");
-        }
-    }
+    };
+    weighted.map_or(fill.price, |price: Decimal| Price::of(price))
 }

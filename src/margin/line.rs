@@ -2,177 +2,269 @@
 
 use rust_decimal::Decimal;
 
-use super::scope::{Leg, ScopeMargin};
-use crate::domain::{Money, Price, Side, Symbol};
+use super::leg::Leg;
+use super::rules::{CloseFee, ShownLine};
+use super::scope::ScopeMargin;
+use super::shock::Shock;
+use crate::domain::{ContractKind, MarginMode, Money, Price, Side, Symbol};
 
-/// Health as a straight line over one stretch of prices: `slope * price + offset`.
-struct Stretch {
-    from: Decimal,
-    /// `None`: open end.
-    to: Option<Decimal>,
-    slope: Decimal,
-    offset: Decimal,
+/// Refinements after which the wallet for a wished line is exact enough: each one is a secant step.
+const WALLET_STEPS: u32 = 8;
+
+/// Where a scope is liquidated if only one symbol moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Line {
+    pub price: Price,
+    /// Is it a falling price that leads there?
+    pub falls_hurt: bool,
 }
 
-impl Stretch {
-    /// Where health is zero inside this stretch. The tolerance covers the rounding of one division.
-    fn root(&self) -> Option<Decimal> {
-        let price = (-self.offset).checked_div(self.slope)?;
-        let slack = price.abs().saturating_mul(Decimal::new(1, 12));
-        let inside = price >= self.from.saturating_sub(slack)
-            && self.to.is_none_or(|to| price <= to.saturating_add(slack));
-        inside.then_some(price)
-    }
+/// Health over one stretch of `x`: `slope * x + offset`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Straight {
+    pub(super) slope: Decimal,
+    pub(super) offset: Decimal,
+}
+
+/// Which end of the healthy range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// Health rises with `x` here.
+    Lower,
+    Upper,
 }
 
 impl ScopeMargin {
-    /// Price of `symbol` at which equity equals maintenance, all other marks held, in the direction
-    /// that hurts the net exposure in that symbol. Uses the tier that is valid *at* that price.
-    /// `None` when no positive price does it.
-    ///
-    /// Health is concave in the price (maintenance rates rise with notional), so it has at most one
-    /// root on each side: the rising one hurts longs, the falling one shorts.
+    /// Price of `symbol` at which equity equals the demand, all other marks held, with the tier that
+    /// is valid *at* that price. `None` when no price does it, or none would make the scope healthy.
     #[must_use]
     pub fn liquidation_price(&self, symbol: &Symbol) -> Option<Price> {
-        let falls_hurt = self.falls_hurt(symbol)?;
-        let held = self.health_of_others(symbol);
-        let mut legs = self.legs.iter().filter(|leg| leg.key.symbol == *symbol);
-        if let (Some(only), None) = (legs.next(), legs.next())
-            && let Some(found) = only.walk_to_line(held)
-        {
-            return found;
+        self.line(symbol).map(|line| line.price)
+    }
+
+    /// The same with its direction. Health is concave in `x`, so it has at most one end on each side;
+    /// with two the nearer one counts.
+    #[must_use]
+    pub fn line(&self, symbol: &Symbol) -> Option<Line> {
+        if self.is_pooled() {
+            return self.pooled_line(symbol);
         }
-        self.stretches(symbol, held)
-            .iter()
-            .filter(|stretch| (stretch.slope > Decimal::ZERO) == falls_hurt)
-            .find_map(Stretch::root)
-            .and_then(|price| Price::new(price).ok())
+        let leg = self.legs.iter().find(|leg| leg.key.symbol == *symbol)?;
+        let held = self.health_of_others(symbol);
+        let line = |end: End| {
+            let straight = self.end(symbol, held, leg.coordinate(leg.mark), end)?;
+            let price = match leg.contract {
+                ContractKind::Linear => (-straight.offset).checked_div(straight.slope)?,
+                ContractKind::Inverse => (-straight.slope).checked_div(straight.offset)?,
+            };
+            Some(Line {
+                price: Price::new(price).ok()?,
+                falls_hurt: (end == End::Lower) == (leg.contract == ContractKind::Linear),
+            })
+        };
+        nearer(line(End::Lower), line(End::Upper), leg.mark)
+    }
+
+    /// The liquidation price as the venue displays it, where that differs from the exact one.
+    #[must_use]
+    pub fn shown_line(&self, line: Line, tick: Decimal) -> Price {
+        let shift = match self.rules.shown_line {
+            ShownLine::Exact => Decimal::ZERO,
+            ShownLine::TickTowardMark if line.falls_hurt => tick,
+            ShownLine::TickTowardMark => -tick,
+        };
+        Price::new(line.price.get() + shift).unwrap_or(line.price)
     }
 
     /// Does a falling price of `symbol` bring liquidation nearer? `None` without a leg there.
     #[must_use]
     pub fn falls_hurt(&self, symbol: &Symbol) -> Option<bool> {
-        self.legs
-            .iter()
-            .any(|leg| leg.key.symbol == *symbol)
-            .then_some(())?;
-        Some(self.net_side(symbol) == Some(Side::Long))
+        self.legs.iter().find(|leg| leg.key.symbol == *symbol)?;
+        let by_line = self.line(symbol).map(|line| line.falls_hurt);
+        Some(by_line.unwrap_or_else(|| self.net_side(symbol) == Some(Side::Long)))
     }
 
-    /// Price of `symbol` at which equity is zero, all other marks held; `None` where there is none.
+    /// Price of `symbol` at which nothing is left of the equity, all other marks held; where the
+    /// venue sets the close fee aside in an isolated wallet, nothing after that fee. `None` where
+    /// there is none.
     #[must_use]
     pub fn bankruptcy_price(&self, symbol: &Symbol) -> Option<Price> {
-        let mut slope = Decimal::ZERO;
-        let mut offset = self.wallet.get();
+        if self.is_pooled() {
+            return None;
+        }
+        let mut straight = Straight {
+            slope: Decimal::ZERO,
+            offset: self.wallet.get() - self.reserved.get(),
+        };
+        let mut contract = None;
         for leg in &self.legs {
             if leg.key.symbol == *symbol {
-                slope = slope.saturating_add(signed(leg));
-                offset = offset.saturating_sub(signed(leg).saturating_mul(leg.entry.get()));
+                let fee = match (self.rules.close_fee, self.mode) {
+                    (CloseFee::AtBankruptcy, MarginMode::Isolated) => self.taker_fee.get(),
+                    (CloseFee::None | CloseFee::AtMark | CloseFee::AtBankruptcy, _) => {
+                        Decimal::ZERO
+                    }
+                };
+                let direction = leg.direction();
+                straight.slope += (direction - fee) * leg.face();
+                straight.offset -= direction * leg.entry_value();
+                contract = Some(leg.contract);
             } else {
-                offset = offset.saturating_add(leg.profit(leg.mark).get());
+                straight.offset += leg.profit(leg.mark).get();
             }
         }
-        (-offset)
-            .checked_div(slope)
-            .and_then(|price| Price::new(price).ok())
+        let price = match contract? {
+            ContractKind::Linear => (-straight.offset).checked_div(straight.slope)?,
+            ContractKind::Inverse => (-straight.slope).checked_div(straight.offset)?,
+        };
+        Price::new(price).ok()
     }
 
     /// Wallet with which the liquidation price of `symbol` would be `line`.
     #[must_use]
     pub fn wallet_for_line(&self, symbol: &Symbol, line: Price) -> Money {
-        let moved = self.at_mark(symbol, line);
-        moved.maintenance() - (moved.equity() - moved.wallet)
+        let mut moved = self.at_mark(symbol, line);
+        // One unit more in the wallet is one unit more of health, less what its close fee takes.
+        let mut gain = Decimal::ONE;
+        for _ in 0..WALLET_STEPS {
+            let health = moved.health();
+            if health.is_zero() {
+                break;
+            }
+            let step = -health.checked_div(gain).unwrap_or(health);
+            moved.wallet += Money::of(step);
+            let gained = moved.health().saturating_sub(health);
+            gain = gained
+                .checked_div(step)
+                .filter(|gain| *gain > Decimal::ZERO)
+                .unwrap_or(Decimal::ONE);
+        }
+        moved.wallet
     }
 
-    /// Wallet plus profit minus maintenance of every leg outside `symbol`.
-    fn health_of_others(&self, symbol: &Symbol) -> Decimal {
-        let others = self.legs.iter().filter(|leg| leg.key.symbol != *symbol);
-        let health = others.map(|leg| leg.profit(leg.mark) - leg.maintenance(leg.mark));
-        (self.wallet + health.sum()).get()
+    /// Equity minus demand at the marks held.
+    pub(super) fn health(&self) -> Decimal {
+        self.equity().get().saturating_sub(self.demand().get())
     }
 
-    /// Cuts the price axis where a leg of `symbol` changes tier; ascending.
-    fn stretches(&self, symbol: &Symbol, held: Decimal) -> Vec<Stretch> {
-        let legs: Vec<&Leg> = self
+    /// Wallet plus profit minus demand of every leg outside `symbol`.
+    pub(super) fn health_of_others(&self, symbol: &Symbol) -> Decimal {
+        let mut health = self.wallet.get() - self.reserved.get() - self.other_maintenance.get();
+        for leg in self.legs.iter().filter(|leg| leg.key.symbol != *symbol) {
+            let value = leg.notional(leg.mark);
+            let demand = self.demand_on(leg, value);
+            health = health
+                .saturating_add(leg.profit(leg.mark).get())
+                .saturating_sub(value.get().saturating_mul(demand.rate))
+                .saturating_add(demand.deduction);
+        }
+        health
+    }
+
+    /// Health around `x` if the legs of `symbol` alone depend on it.
+    pub(super) fn straight(&self, symbol: &Symbol, held: Decimal, x: Decimal) -> Straight {
+        let mut straight = Straight {
+            slope: Decimal::ZERO,
+            offset: held,
+        };
+        for leg in self.legs.iter().filter(|leg| leg.key.symbol == *symbol) {
+            let own = self.straight_of(leg, x);
+            straight.slope = straight.slope.saturating_add(own.slope);
+            straight.offset = straight.offset.saturating_add(own.offset);
+        }
+        straight
+    }
+
+    /// The part of one leg in the health around `x`.
+    pub(super) fn straight_of(&self, leg: &Leg, x: Decimal) -> Straight {
+        let face = leg.face();
+        let demand = self.demand_on(leg, Money::of(face.saturating_mul(x)));
+        let direction = leg.direction();
+        Straight {
+            slope: face.saturating_mul(direction - demand.rate),
+            offset: demand
+                .deduction
+                .saturating_sub(direction.saturating_mul(leg.entry_value()))
+                .saturating_sub(self.fixed_fee(leg)),
+        }
+    }
+
+    /// The straight piece that is zero at this end of the healthy range. Newton's steps on a concave
+    /// function: the first may overshoot to the unhealthy side, from where they approach the root
+    /// without passing it, one tier or more at a time.
+    fn end(&self, symbol: &Symbol, held: Decimal, mark: Decimal, end: End) -> Option<Straight> {
+        let right = |straight: &Straight| match end {
+            End::Lower => straight.slope > Decimal::ZERO,
+            End::Upper => straight.slope < Decimal::ZERO,
+        };
+        let mut straight = self.straight(symbol, held, mark);
+        if !right(&straight) {
+            let far = match end {
+                End::Lower => Decimal::ZERO,
+                End::Upper => self.beyond_tiers(symbol),
+            };
+            straight = self.straight(symbol, held, far);
+        }
+        // A step per tier and leg is the most there can be; rounded tables may make two pieces
+        // name each other, so it is a limit and not a proof.
+        let most = self
             .legs
             .iter()
             .filter(|leg| leg.key.symbol == *symbol)
-            .collect();
-        let mut cuts: Vec<Decimal> = legs
-            .iter()
-            .flat_map(|leg| {
-                let caps = leg.tiers.tiers().iter().filter_map(|tier| tier.cap);
-                caps.filter_map(|cap| cap.get().checked_div(leg.quantity.get()))
-            })
-            .collect();
-        cuts.sort();
-        cuts.dedup();
-        let mut from = Decimal::ZERO;
-        let ends = cuts.into_iter().map(Some).chain(std::iter::once(None));
-        ends.map(|to| {
-            let inside = to.map_or(from.saturating_add(Decimal::ONE), |to| {
-                from.saturating_add(to) / Decimal::TWO
-            });
-            let mut stretch = Stretch {
-                from,
-                to,
-                slope: Decimal::ZERO,
-                offset: held,
-            };
-            for leg in &legs {
-                let quantity = leg.quantity.get();
-                let tier = leg.tiers.at(Money::of(quantity.saturating_mul(inside)));
-                let rate = tier.maintenance_rate.get();
-                let slope = signed(leg).saturating_sub(quantity.saturating_mul(rate));
-                let paid = signed(leg).saturating_mul(leg.entry.get());
-                stretch.slope = stretch.slope.saturating_add(slope);
-                stretch.offset = stretch
-                    .offset
-                    .saturating_add(tier.deduction.get().saturating_sub(paid));
+            .map(|leg| leg.tiers.tiers().len())
+            .sum::<usize>();
+        for _ in 0..most + 2 {
+            if !right(&straight) {
+                return None;
             }
-            from = to.unwrap_or(from);
-            stretch
-        })
-        .collect()
-    }
-}
-
-impl Leg {
-    /// The liquidation price when this is the only leg of its symbol: starts in the tier of the mark
-    /// and follows the root of its straight line into the tier where that root lies. The inner `None`
-    /// means no line; the outer one that rounding at a border kept it from settling.
-    fn walk_to_line(&self, held: Decimal) -> Option<Option<Price>> {
-        let tiers = self.tiers.tiers();
-        let (quantity, signed) = (self.quantity.get(), signed(self));
-        let entry_value = signed.saturating_mul(self.entry.get());
-        let notional = self.notional(self.mark);
-        let mut index = tiers
-            .partition_point(|tier| tier.cap.is_some_and(|cap| cap <= notional))
-            .min(tiers.len() - 1);
-        for _ in 0..=tiers.len() {
-            let tier = tiers.get(index)?;
-            let slope = signed - quantity.saturating_mul(tier.maintenance_rate.get());
-            let offset = held + tier.deduction.get() - entry_value;
-            let price = (-offset).checked_div(slope)?;
-            let value = Money::of(price.saturating_mul(quantity));
-            if value < tier.floor {
-                let Some(lower) = index.checked_sub(1) else {
-                    return Some(None);
-                };
-                index = lower;
-            } else if tier.cap.is_some_and(|cap| value > cap) {
-                index += 1;
-            } else {
-                return Some(Price::new(price).ok());
+            let root = (-straight.offset).checked_div(straight.slope)?;
+            let next = self.straight(symbol, held, root.max(Decimal::ZERO));
+            if next == straight {
+                break;
             }
+            straight = next;
         }
-        None
+        right(&straight).then_some(straight)
+    }
+
+    /// An `x` at which every leg of `symbol` is in its last tier.
+    fn beyond_tiers(&self, symbol: &Symbol) -> Decimal {
+        let legs = self.legs.iter().filter(|leg| leg.key.symbol == *symbol);
+        let last = legs.filter_map(|leg| {
+            let floor = leg.tiers.tiers().last()?.floor.get();
+            floor.checked_div(leg.face())
+        });
+        last.max().unwrap_or_default().saturating_add(Decimal::ONE)
+    }
+
+    /// The line of a scope whose collateral may move along.
+    fn pooled_line(&self, symbol: &Symbol) -> Option<Line> {
+        let mark = self.legs.iter().find(|leg| leg.key.symbol == *symbol)?.mark;
+        let reach = self.reach(&Shock::of(symbol));
+        let line = |factor: Option<Decimal>, falls_hurt: bool| {
+            Some(Line {
+                price: Price::new(mark.get().saturating_mul(factor?)).ok()?,
+                falls_hurt,
+            })
+        };
+        nearer(
+            line(reach.down.map(|share| Decimal::ONE - share.get()), true),
+            line(reach.up.map(|share| Decimal::ONE + share.get()), false),
+            mark,
+        )
     }
 }
 
-fn signed(leg: &Leg) -> Decimal {
-    match leg.side {
-        Side::Long => leg.quantity.get(),
-        Side::Short => -leg.quantity.get(),
+/// Of two ends the one that matters at `mark`: outside of both the one that was passed, between
+/// them the nearer one.
+fn nearer(one: Option<Line>, other: Option<Line>, mark: Price) -> Option<Line> {
+    let (Some(one), Some(other)) = (one, other) else {
+        return one.or(other);
+    };
+    let passed = |line: &Line| (mark <= line.price) == line.falls_hurt;
+    if passed(&one) != passed(&other) {
+        return Some(if passed(&one) { one } else { other });
     }
+    let gap = |line: &Line| (line.price - mark).abs();
+    Some(if gap(&one) <= gap(&other) { one } else { other })
 }

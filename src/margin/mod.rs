@@ -1,16 +1,42 @@
-//! Equity, maintenance, liquidation and bankruptcy price, and the exact state after an action.
+//! Exact margin arithmetic: equity, maintenance, the line at which a scope is liquidated, and the
+//! state after an action, as each venue defines them.
 //!
-//! Purpose: the arithmetic of one venue's rules over a *scope*: what is liquidated together.
-//! Inputs: wallet, legs, marks, tiers. Must never know clocks, policy or how a number was read.
+//! Purpose: one arithmetic for every venue; what differs between venues is data in [`Rules`], one
+//! page per venue. Inputs: positions, wallets and tier tables, passed in. It must never know time,
+//! an order, a policy or a wire format.
 //!
-//! Binance USDⓈ-M (linear): maintenance of a leg is `notional * rate(tier) - deduction(tier)`, with
-//! notional at mark; a scope is liquidated when `wallet + unrealised <= maintenance`. Fees and
-//! funding are not inside the venue's liquidation price. Source: Binance support article
-//! "How to calculate liquidation price of USDⓈ-M futures", read 2026-11.
+//! The health of a scope (equity minus what the venue demands) is a concave, piecewise straight
+//! function of `x`, where `x` is the mark price of a linear contract and the reciprocal of the mark
+//! price of an inverse one. Everything here is built on that; `docs/math.md` writes it out.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `rules` | [`Venue`], [`Rules`]: what differs between venues, side by side |
+//! | `leg` | [`Leg`]: one position as a function of its mark price |
+//! | `scope` | [`ScopeMargin`]: equity, maintenance, ratio, free and removable margin |
+//! | `collateral` | [`Collateral`]: other assets that back a cross scope, with their discounts |
+//! | `line` | liquidation and bankruptcy price, the wallet a wished line needs |
+//! | `shock` | [`Shock`]: all symbols moved together, each by its beta |
+//! | `tally` | [`Tally`]: the health test of the tick path |
+//! | `effect` | the exact state after an action |
 
+mod collateral;
 mod effect;
+mod leg;
 mod line;
+mod rules;
 mod scope;
+mod shock;
+mod tally;
 
-pub use effect::{PartialClose, Reduction};
-pub use scope::{Leg, ScopeMargin};
+pub use collateral::{Collateral, Discount, DiscountStep};
+pub use effect::{After, Fill, Reduction};
+pub use leg::Leg;
+pub use line::Line;
+pub use rules::{
+    CloseFee, FundingFrom, LeverageChange, PartialClose, Ratio, Removal, Rules, ShownLine, TierBy,
+    UnknownVenue, Venue,
+};
+pub use scope::ScopeMargin;
+pub use shock::{Reach, Shock};
+pub use tally::{Tally, Verdict};

@@ -1,0 +1,12 @@
+//! The margin arithmetic against worked numbers, recorded positions and the simulator's own law.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test may stop at once"
+)]
+
+mod binance;
+mod bybit;
+mod hyperliquid;
+mod okx;
+mod world;
