@@ -12,6 +12,7 @@ use plimsoll::guard::Guard;
 use plimsoll::guard::action::Action;
 use plimsoll::guard::event::{Event, Link, Refresh};
 use plimsoll::guard::intent::{Before, Intent, IntentId, IntentKind, Scope};
+use plimsoll::margin::Tally;
 use rust_decimal::{Decimal, dec};
 
 use crate::world::{self, Backing, START};
@@ -85,12 +86,33 @@ pub(crate) const ALL: &[Case] = &[
         prepare: health,
     },
     Case {
+        name: "tally-cross5",
+        about: "P3: the same after one mark, by the running sum of the tick path",
+        size: 5_000,
+        prepare: tally,
+    },
+    Case {
         name: "line-cross5",
         about: "P3: liquidation price of one of five cross positions",
         size: 1_000,
         prepare: line,
     },
+    Case {
+        name: "health-cross1000",
+        about: "health of a thousand positions in one wallet",
+        size: 20,
+        prepare: health_of_many,
+    },
+    Case {
+        name: "line-cross1000",
+        about: "and one liquidation price among them",
+        size: 20,
+        prepare: line_of_many,
+    },
 ];
+
+/// Positions of the large wallet.
+const MANY: usize = 1_000;
 
 fn decode_mark(most: usize) -> Operation {
     let port = world::port();
@@ -248,6 +270,37 @@ fn health(_most: usize) -> Operation {
     let scope = world::scope(Backing::Cross, FAR);
     Box::new(move |_| {
         black_box(black_box(&scope).is_healthy());
+    })
+}
+
+fn tally(_most: usize) -> Operation {
+    let scope = world::scope(Backing::Cross, FAR);
+    let mut tally = Tally::of(&scope).expect("one wallet");
+    let symbol = Symbol::new("BTCUSDT");
+    let mark = scope.legs[0].mark;
+    let nudged = Price::of(mark.get() - Decimal::new(1, 1));
+    Box::new(move |index| {
+        let mark = if index.is_multiple_of(2) {
+            mark
+        } else {
+            nudged
+        };
+        black_box(tally.on_mark(black_box(&symbol), mark));
+    })
+}
+
+fn health_of_many(_most: usize) -> Operation {
+    let scope = world::crowd(MANY);
+    Box::new(move |_| {
+        black_box(black_box(&scope).is_healthy());
+    })
+}
+
+fn line_of_many(_most: usize) -> Operation {
+    let scope = world::crowd(MANY);
+    let symbol = scope.legs[0].key.symbol.clone();
+    Box::new(move |_| {
+        black_box(black_box(&scope).liquidation_price(&symbol));
     })
 }
 

@@ -149,6 +149,20 @@ pub(crate) fn scope(backing: Backing, line: Decimal) -> ScopeMargin {
     margin
 }
 
+/// The legs of [`scope`] over and over, each a symbol of its own, in a wallet as much larger.
+pub(crate) fn crowd(count: usize) -> ScopeMargin {
+    let few = scope(Backing::Cross, dec!(0.5));
+    let legs = few.legs.iter().cycle().take(count).enumerate();
+    let legs = legs.map(|(index, leg)| {
+        let mut leg = leg.clone();
+        leg.key.symbol = Symbol::new(&format!("{}{index}", leg.key.symbol));
+        leg
+    });
+    let share = Decimal::from(count / few.legs.len());
+    let wallet = few.wallet * Rate::of(share);
+    ScopeMargin::binance_usdm(MarginMode::Cross, wallet, legs.collect())
+}
+
 /// A guard with a warm forecast, fresh books and nothing left to do, and its present time.
 pub(crate) fn guard(
     backing: Backing,

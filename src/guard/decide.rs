@@ -10,7 +10,7 @@ use super::journal::{Entry, Spent, spent_key};
 use super::level::Level;
 use super::planner::{Candidate, Plan, Situation};
 use super::policy::Silence;
-use super::watch::{Danger, level_for};
+use super::watch::{Danger, Watch, level_for};
 use crate::domain::{Money, PositionKey, Timestamp};
 use crate::forecast::time_to_breach_ms;
 
@@ -35,10 +35,19 @@ impl Guard {
             return;
         };
         watch.refresh_lines(scope, &self.desk, &self.policy);
-        let worst = watch.worst(&self.desk, &self.gauge, &self.policy);
-        let measured = worst.map_or(Level::Calm, |(_, danger)| {
-            level_for(danger.nearness(), watch.level)
-        });
+        let level_of = |watch: &Watch, worst: Option<(usize, Danger)>| {
+            worst.map_or(Level::Calm, |(_, danger)| {
+                level_for(danger.nearness(), watch.level)
+            })
+        };
+        let mut worst = watch.worst(&self.desk, &self.gauge, &self.policy);
+        let mut measured = level_of(watch, worst);
+        if measured > Level::Calm && watch.drifted {
+            watch.stale = true;
+            watch.refresh_lines(scope, &self.desk, &self.policy);
+            worst = watch.worst(&self.desk, &self.gauge, &self.policy);
+            measured = level_of(watch, worst);
+        }
         if measured < Level::Acting {
             watch.helpless = None;
             watch.falls_short = false;
@@ -222,6 +231,7 @@ impl Guard {
             gauge: &self.gauge,
             danger,
             key,
+            falls_hurt: line.falls_hurt,
             spent: &spent,
             promised,
             cross_seen,

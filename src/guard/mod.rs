@@ -207,9 +207,7 @@ impl Guard {
                 return;
             };
             if watch.follows(&mark.symbol) {
-                if watch.is_entangled() {
-                    watch.stale = true;
-                }
+                watch.on_mark(&mark.symbol, mark.price);
                 self.assess(index, now);
             }
         }

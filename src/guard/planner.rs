@@ -83,6 +83,8 @@ pub(super) struct Situation<'a> {
     pub(super) danger: Danger,
     /// Position whose line is nearest.
     pub(super) key: &'a PositionKey,
+    /// Is it a falling price that leads to that line?
+    pub(super) falls_hurt: bool,
     /// What each position of the scope has had today.
     pub(super) spent: &'a BTreeMap<PositionKey, Spent>,
     /// Free balance that acts under way are going to take, by asset.
@@ -520,7 +522,11 @@ impl Situation<'_> {
     }
 
     fn falls_hurt(&self, key: &PositionKey) -> bool {
-        self.margin.falls_hurt(&key.symbol).unwrap_or(true)
+        if key == self.key {
+            self.falls_hurt
+        } else {
+            self.margin.falls_hurt(&key.symbol).unwrap_or(true)
+        }
     }
 
     fn distance_of(&self, key: &PositionKey, line: Option<Price>) -> f64 {

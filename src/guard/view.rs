@@ -71,17 +71,14 @@ fn position_view(guard: &Guard, held: &Held) -> PositionView {
         .iter()
         .enumerate()
         .find(|(_, (known, _))| *known == scope);
-    let line = found.and_then(|(_, (_, watch))| {
-        watch
-            .lines
-            .iter()
-            .position(|line| line.key == position.key)
-            .map(|at| (watch, at))
+    let lines = found.map_or_else(Vec::new, |(_, (_, watch))| {
+        watch.fresh_lines(&scope, &guard.desk, &guard.policy)
     });
-    let danger = line.and_then(|(watch, at)| {
-        let line = watch.lines.get(at)?;
+    let at = lines.iter().position(|line| line.key == position.key);
+    let line = at.and_then(|at| lines.get(at));
+    let danger = line.and_then(|line| {
         let danger = watch::danger(line, &guard.desk, &guard.gauge, &guard.policy)?;
-        Some((at, line, danger))
+        Some((at?, line, danger))
     });
     let margin = guard.desk.margin(&scope);
     let act_price = danger.as_ref().and_then(|(_, line, danger)| {
@@ -92,9 +89,7 @@ fn position_view(guard: &Guard, held: &Held) -> PositionView {
         (Some((index, _)), None) => guard.cause(index, None),
         (None, _) => "not assessed yet".to_owned(),
     };
-    let of_line = |pick: fn(&Line) -> Option<crate::domain::Price>| {
-        line.and_then(|(watch, at)| watch.lines.get(at).and_then(pick))
-    };
+    let of_line = |pick: fn(&Line) -> Option<crate::domain::Price>| line.and_then(pick);
     let feed = guard.desk.feeds.get(&position.key.symbol);
     let leg = margin.as_ref().and_then(|margin| {
         margin

@@ -7,9 +7,9 @@ use super::explain;
 use super::intent::Scope;
 use super::level::Level;
 use super::policy::Policy;
-use crate::domain::{PositionKey, Price, Rate, Symbol, Timestamp};
+use crate::domain::{Money, PositionKey, Price, Rate, Side, Symbol, Timestamp};
 use crate::forecast::{Gauge, distance, nearness, scaled, share};
-use crate::margin::ScopeMargin;
+use crate::margin::{ScopeMargin, Tally, Verdict};
 use rust_decimal::Decimal;
 
 /// Nearness (distance over act distance) below which a level begins.
@@ -17,6 +17,9 @@ const ACT_SOON_BELOW: f64 = 1.3;
 const WATCH_BELOW: f64 = 2.0;
 /// A level is left downwards only when nearness exceeds its border by this factor.
 const HYSTERESIS: f64 = 1.1;
+
+/// Share of the common health that may move before the lines are computed again, in calm.
+const DRIFT: Decimal = Decimal::from_parts(2, 0, 0, false, 2);
 
 /// A no of the trader stands until the distance has shrunk to this share of what it was.
 const CLEARLY_WORSE: f64 = 0.5;
@@ -60,6 +63,10 @@ pub(super) struct Watch {
     pub(super) lines: Vec<Line>,
     /// Lines must be computed again before they are used.
     pub(super) stale: bool,
+    /// Several symbols: the running health, and what it was when the lines were computed.
+    tally: Option<(Tally, Money)>,
+    /// A mark of another symbol has moved since the lines were computed, but not by much.
+    pub(super) drifted: bool,
     pub(super) level: Level,
     pub(super) cause: String,
     /// No new rescue before this, unless the danger is urgent.
@@ -91,6 +98,8 @@ impl Default for Watch {
         Self {
             lines: Vec::new(),
             stale: true,
+            tally: None,
+            drifted: false,
             level: Level::Calm,
             cause: "no danger seen yet".to_owned(),
             cooldown_until: Timestamp::ZERO,
@@ -135,52 +144,43 @@ impl Watch {
         if !self.stale {
             return;
         }
-        let margin = (!desk.multi_assets).then(|| desk.margin(scope)).flatten();
-        let mut symbols = desk.members(scope).map(|held| &held.position.key.symbol);
-        let first = symbols.next();
-        let entangled = symbols.any(|symbol| Some(symbol) != first);
-        let pictured = (entangled && margin.is_some())
-            .then(|| desk.pictured_margin(scope))
-            .flatten();
-        // What a near funding time will take is gone before a rescue planned then could help.
-        let funded = margin.as_ref().and_then(|margin| {
-            let due = desk.coming_funding(margin, policy.triggers.horizon_ms);
-            due.is_positive().then(|| margin.after_add(-due))
-        });
-        let line_of = |held: &Held| {
-            let position = &held.position;
-            let symbol = &position.key.symbol;
-            let own = margin
-                .as_ref()
-                .and_then(|margin| own_line(margin, symbol, desk.mark(position)));
-            // The venue's number is as old as the picture: since then it has moved like the own one.
-            let moved = pictured.as_ref().and_then(|then| {
-                let then = own_line(then, symbol, position.mark_price)?;
-                let venue = position.venue_liquidation? + (own? - then);
-                Price::new(venue.get()).ok()
-            });
-            let venue = moved.or(position.venue_liquidation);
-            let falls_hurt = margin
-                .as_ref()
-                .and_then(|margin| margin.falls_hurt(symbol))
-                .unwrap_or(position.side == crate::domain::Side::Long);
-            let funded = funded
-                .as_ref()
-                .and_then(|margin| own_line(margin, symbol, desk.mark(position)));
-            let nearest = more_dangerous(own, venue, falls_hurt);
-            let nearest = more_dangerous(nearest, funded, falls_hurt);
-            Line {
-                key: position.key.clone(),
-                falls_hurt,
-                own,
-                venue,
-                nearest,
-                floor: nearest
-                    .and_then(|line| act_price(line, policy.triggers.floor_distance, falls_hurt)),
-            }
-        };
-        self.lines = desk.members(scope).map(line_of).collect();
+        let margin = assessed_margin(scope, desk);
+        self.lines = lines_of(scope, desk, policy, margin.as_ref());
         self.stale = false;
+        self.drifted = false;
+        let tally = margin.filter(|_| self.is_entangled());
+        self.tally = tally.and_then(|margin| {
+            let tally = Tally::of(&margin)?;
+            let health = tally.health();
+            Some((tally, health))
+        });
+    }
+
+    /// The lines as of now, also where [`Watch::on_mark`] let a little pass.
+    pub(super) fn fresh_lines(&self, scope: &Scope, desk: &Desk, policy: &Policy) -> Vec<Line> {
+        if self.drifted {
+            lines_of(scope, desk, policy, assessed_margin(scope, desk).as_ref())
+        } else {
+            self.lines.clone()
+        }
+    }
+
+    /// Takes a tick of a scope with several symbols, where it moves the lines of the others: by the
+    /// share by which it moves the health they have in common. In calm a little of that is let pass;
+    /// whoever finds less than calm computes the lines again before believing it.
+    pub(super) fn on_mark(&mut self, symbol: &Symbol, mark: Price) {
+        if !self.is_entangled() {
+            return;
+        }
+        let Some((tally, before)) = &mut self.tally else {
+            self.stale = true;
+            return;
+        };
+        let alive = tally.on_mark(symbol, mark) == Verdict::Alive;
+        let drift = (tally.health() - *before).abs();
+        let little = drift < *before * Rate::of(DRIFT);
+        self.drifted = true;
+        self.stale |= !(alive && little && self.level == Level::Calm);
     }
 
     pub(super) fn follows(&self, symbol: &Symbol) -> bool {
@@ -254,6 +254,67 @@ impl Guard {
     }
 }
 
+/// The arithmetic of a scope; `None` where there is none of ours.
+fn assessed_margin(scope: &Scope, desk: &Desk) -> Option<ScopeMargin> {
+    (!desk.multi_assets).then(|| desk.margin(scope)).flatten()
+}
+
+fn lines_of(
+    scope: &Scope,
+    desk: &Desk,
+    policy: &Policy,
+    margin: Option<&ScopeMargin>,
+) -> Vec<Line> {
+    let mut symbols = desk.members(scope).map(|held| &held.position.key.symbol);
+    let first = symbols.next();
+    let entangled = symbols.any(|symbol| Some(symbol) != first);
+    let pictured = (entangled && margin.is_some())
+        .then(|| desk.pictured_margin(scope))
+        .flatten();
+    // What a near funding time will take is gone before a rescue planned then could help.
+    let funded = margin.and_then(|margin| {
+        let due = desk.coming_funding(margin, policy.triggers.horizon_ms);
+        due.is_positive().then(|| margin.after_add(-due))
+    });
+    let line_of = |held: &Held| {
+        let position = &held.position;
+        let symbol = &position.key.symbol;
+        let mark = desk.mark(position);
+        let line = margin.and_then(|margin| margin.line(symbol));
+        let own = match (line, margin) {
+            (Some(line), _) => Some(line.price),
+            (None, Some(margin)) => on_line(margin, mark),
+            (None, None) => None,
+        };
+        // The venue's number is as old as the picture: since then it has moved like the own one.
+        let moved = pictured.as_ref().and_then(|then| {
+            let then = own_line(then, symbol, position.mark_price)?;
+            let venue = position.venue_liquidation? + (own? - then);
+            Price::new(venue.get()).ok()
+        });
+        let venue = moved.or(position.venue_liquidation);
+        let falls_hurt = line.map(|line| line.falls_hurt);
+        let falls_hurt = falls_hurt
+            .or_else(|| Some(margin?.net_side(symbol)? == Side::Long))
+            .unwrap_or(position.side == Side::Long);
+        let funded = funded
+            .as_ref()
+            .and_then(|margin| own_line(margin, symbol, mark));
+        let nearest = more_dangerous(own, venue, falls_hurt);
+        let nearest = more_dangerous(nearest, funded, falls_hurt);
+        Line {
+            key: position.key.clone(),
+            falls_hurt,
+            own,
+            venue,
+            nearest,
+            floor: nearest
+                .and_then(|line| act_price(line, policy.triggers.floor_distance, falls_hurt)),
+        }
+    };
+    desk.members(scope).map(line_of).collect()
+}
+
 /// Danger of one line at the newest mark.
 pub(super) fn danger(line: &Line, desk: &Desk, gauge: &Gauge, policy: &Policy) -> Option<Danger> {
     let nearest = line.nearest?;
@@ -289,7 +350,11 @@ pub(super) fn act_price(line: Price, share: Rate, falls_hurt: bool) -> Option<Pr
 /// The own line; a scope that no price of `symbol` would make healthy stands on its line now.
 fn own_line(margin: &ScopeMargin, symbol: &Symbol, mark: Price) -> Option<Price> {
     let line = margin.liquidation_price(symbol);
-    line.or_else(|| (!margin.is_healthy()).then_some(mark))
+    line.or_else(|| on_line(margin, mark))
+}
+
+fn on_line(margin: &ScopeMargin, mark: Price) -> Option<Price> {
+    (!margin.is_healthy()).then_some(mark)
 }
 
 fn more_dangerous(own: Option<Price>, venue: Option<Price>, falls_hurt: bool) -> Option<Price> {

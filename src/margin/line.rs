@@ -68,10 +68,12 @@ impl ScopeMargin {
     /// The liquidation price as the venue displays it, where that differs from the exact one.
     #[must_use]
     pub fn shown_line(&self, line: Line, tick: Decimal) -> Price {
-        let shift = match self.rules.shown_line {
-            ShownLine::Exact => Decimal::ZERO,
-            ShownLine::TickTowardMark if line.falls_hurt => tick,
-            ShownLine::TickTowardMark => -tick,
+        let shift = match (self.rules.shown_line, self.mode) {
+            (ShownLine::Exact, _) | (ShownLine::IsolatedTickTowardMark, MarginMode::Cross) => {
+                Decimal::ZERO
+            }
+            (ShownLine::IsolatedTickTowardMark, MarginMode::Isolated) if line.falls_hurt => tick,
+            (ShownLine::IsolatedTickTowardMark, MarginMode::Isolated) => -tick,
         };
         Price::new(line.price.get() + shift).unwrap_or(line.price)
     }

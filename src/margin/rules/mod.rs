@@ -9,6 +9,7 @@
 //! | profit of a pooled asset | discounted | in full | discounted | in full |
 //! | funding of isolated | isolated wallet | free balance first | isolated wallet | isolated wallet |
 //! | leverage change of isolated | wallet stays | wallet booked anew | wallet stays | wallet stays |
+//! | line displayed | exact | exact | isolated: a tick nearer | exact |
 //! | removable from isolated | above maintenance and initial | the added part | above initial | above initial and 10 % |
 
 mod binance;
@@ -122,8 +123,8 @@ pub enum Removal {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ShownLine {
     Exact,
-    /// One price tick nearer to mark than the exact solution.
-    TickTowardMark,
+    /// Isolated: one price tick nearer to mark than the exact solution. Cross: exact.
+    IsolatedTickTowardMark,
 }
 
 /// The rules of one venue.

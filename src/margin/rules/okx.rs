@@ -1,8 +1,8 @@
 //! OKX v5.
 //!
-//! Sources: help pages on margin ratio and tiers (copies of 2025-05), and two live positions whose
-//! ratio and liquidation price follow from these rules to the last digit (ccxt issue #28121 of
-//! 2026-03, pull request #10547 of 2021), read 2026-11. A partial close of an isolated position and
+//! Sources: help pages on margin ratio and tiers (copies of 2025-05), and live positions of 2021 to
+//! 2026 whose ratio and liquidation price follow from these rules to the last digit (isolated linear
+//! and inverse, cross inverse; see the tests of recorded positions), read 2026-11. A partial close of an isolated position and
 //! the removable margin are not verified.
 
 use super::{
@@ -21,5 +21,5 @@ pub(super) const RULES: Rules = Rules {
     funding_from: FundingFrom::Wallet,
     removal: Removal::AboveInitial,
     discounts_profit: true,
-    shown_line: ShownLine::TickTowardMark,
+    shown_line: ShownLine::IsolatedTickTowardMark,
 };
