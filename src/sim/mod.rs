@@ -17,6 +17,7 @@
 //! | `settings` | leverage, margin type, position mode, margin moves, transfers |
 //! | `algo` | resting stops |
 //! | [`law`] | what five venues' rules say of a position: equity, maintenance, events |
+//! | `health` | what that law says of the accounts here |
 //! | `liquidation` | the liquidation price shown |
 //! | [`tape`] [`scenario`] [`market`] | price history, made-up histories, contract rules |
 //! | [`face`] | HTTP and WebSocket servers |
@@ -25,6 +26,7 @@ mod account;
 mod algo;
 mod board;
 pub mod face;
+mod health;
 pub mod law;
 mod liquidation;
 pub mod market;

@@ -5,7 +5,7 @@
 
 use rust_decimal::Decimal;
 
-use super::exposure::{Exposure, quotient};
+use super::exposure::{Exposure, Stake, quotient};
 use crate::domain::{ContractKind, Rate};
 
 /// Decimals an amount of added margin may have.
@@ -23,23 +23,7 @@ pub(super) fn value_at_ruin(leg: &Exposure<'_>, wallet: Decimal, fee: Rate) -> D
     quotient(grows * cost - wallet, grows - fee.get()).max(Decimal::ZERO)
 }
 
-/// Fee on what is left of `value` once the stake is lost, the stake being `value / leverage`.
-pub(super) fn fee_after_stake(leg: &Exposure<'_>, value: Decimal, fee: Rate) -> Decimal {
-    let stake = quotient(value, leg.leverage);
-    let left = match leg.contract {
-        ContractKind::Linear => value - leg.sign() * stake,
-        ContractKind::Inverse => value + leg.sign() * stake,
-    };
-    left * fee.get()
-}
-
-/// Initial margin of an isolated position without anything added: entry value over leverage plus the
-/// fee of closing at the bankruptcy price.
-pub(super) fn isolated_base(leg: &Exposure<'_>, fee: Rate) -> Decimal {
-    leg.stake_at(leg.entry) + fee_after_stake(leg, leg.value_at(leg.entry), fee)
-}
-
-/// Initial margin of a cross position, on the mark.
-pub(super) fn cross_initial(leg: &Exposure<'_>, fee: Rate) -> Decimal {
-    leg.stake_at(leg.mark) + fee_after_stake(leg, leg.value(), fee)
+/// Fee of closing where the initial margin is lost.
+pub(super) fn fee_at_loss(stake: &Stake, fee: Rate) -> Decimal {
+    stake.value_at_loss() * fee.get()
 }

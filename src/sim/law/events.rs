@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::exposure::{Exposure, quotient};
-use super::{Holding, Law, Ledger, bybit};
+use super::{Holding, Law, Ledger};
 use crate::domain::{
     ContractKind, MarginMode, Money, PositionKey, PositionSide, Price, Quantity, Rate, Side, Symbol,
 };
@@ -361,7 +361,8 @@ impl Ledger {
             return;
         }
         for held in &mut self.holdings {
-            let base = bybit::isolated_base(&held.exposure(), self.taker_fee);
+            let leg = held.exposure();
+            let base = self.law.initial(&leg, self.mode, self.taker_fee);
             held.extra_margin = self.wallet - Money::of(base);
         }
     }

@@ -121,10 +121,48 @@ impl Exposure<'_> {
         self.profit_at(self.mark)
     }
 
-    /// Value at `price` divided by the leverage.
+    /// What opening it at `price` would put at stake.
     #[must_use]
-    pub fn stake_at(&self, price: Price) -> Decimal {
-        quotient(self.value_at(price), self.leverage)
+    pub fn stake_at(&self, price: Price) -> Stake {
+        Stake {
+            contract: self.contract,
+            side: self.side,
+            value: self.value_at(price),
+            leverage: self.leverage,
+        }
+    }
+}
+
+/// A position about to be opened, as far as its initial margin depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stake {
+    pub contract: ContractKind,
+    pub side: Side,
+    /// Absolute value in the settlement asset.
+    pub value: Decimal,
+    /// At least one.
+    pub leverage: Decimal,
+}
+
+impl Stake {
+    /// Value divided by the leverage.
+    #[must_use]
+    pub fn margin(&self) -> Decimal {
+        quotient(self.value, self.leverage)
+    }
+
+    /// Value of the position at the price where that margin is lost.
+    #[must_use]
+    pub fn value_at_loss(&self) -> Decimal {
+        let falls = match (self.contract, self.side) {
+            (ContractKind::Linear, Side::Long) | (ContractKind::Inverse, Side::Short) => true,
+            (ContractKind::Linear, Side::Short) | (ContractKind::Inverse, Side::Long) => false,
+        };
+        if falls {
+            self.value - self.margin()
+        } else {
+            self.value + self.margin()
+        }
     }
 }
 

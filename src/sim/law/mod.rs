@@ -28,7 +28,7 @@ use crate::domain::{MarginMode, Money, Quantity, Rate, Symbol};
 
 pub use collateral::Collateral;
 pub use events::{Filled, Freed, Funding, Refused};
-pub use exposure::{Exposure, Holding, sliced};
+pub use exposure::{Exposure, Holding, Stake, sliced};
 
 /// Whose rules hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -53,6 +53,14 @@ pub struct Need {
     pub tiers: Decimal,
     /// The part that pays the way out.
     pub fee: Decimal,
+}
+
+impl Need {
+    /// Both parts: what equity is compared with.
+    #[must_use]
+    pub fn total(self) -> Decimal {
+        self.tiers + self.fee
+    }
 }
 
 /// Where a position stands when its need is taken.
@@ -85,7 +93,9 @@ impl Law {
                         let fee = footing.taker_fee;
                         bybit::value_at_ruin(leg, footing.backing.get(), fee) * fee.get()
                     }
-                    MarginMode::Cross => bybit::fee_after_stake(leg, value, footing.taker_fee),
+                    MarginMode::Cross => {
+                        bybit::fee_at_loss(&leg.stake_at(leg.mark), footing.taker_fee)
+                    }
                 },
             },
             Self::Okx => Need {
@@ -95,18 +105,60 @@ impl Law {
         }
     }
 
-    /// Initial margin of one position: on the mark, except Bybit isolated, where it is the entry's.
-    /// Bybit adds the fee to close.
+    /// The part of a need that the venue writes into its maintenance field: OKX leaves the fee out.
+    #[must_use]
+    pub fn shown(self, need: Need) -> Decimal {
+        match self {
+            Self::Okx => need.tiers,
+            Self::BinanceUsdm | Self::BinanceCoinm | Self::Bybit | Self::Hyperliquid => {
+                need.total()
+            }
+        }
+    }
+
+    /// Contracts that pick the tier of `leg` among `all` positions of its scope: on OKX in cross
+    /// those of its family, else its own.
+    pub fn crowd<'a>(
+        self,
+        mode: MarginMode,
+        leg: &Exposure<'_>,
+        all: impl Iterator<Item = Exposure<'a>>,
+    ) -> Quantity {
+        match (self, mode) {
+            (Self::Okx, MarginMode::Cross) => okx::crowd(leg, all),
+            (Self::Okx, MarginMode::Isolated)
+            | (
+                Self::BinanceUsdm | Self::BinanceCoinm | Self::Bybit | Self::Hyperliquid,
+                MarginMode::Isolated | MarginMode::Cross,
+            ) => leg.contracts,
+        }
+    }
+
+    /// Margin that a position asks for at its opening: value over leverage, on Bybit with the fee of
+    /// closing where it is lost.
+    #[must_use]
+    pub fn opening(self, stake: &Stake, taker_fee: Rate) -> Decimal {
+        match self {
+            Self::Bybit => stake.margin() + bybit::fee_at_loss(stake, taker_fee),
+            Self::BinanceUsdm | Self::BinanceCoinm | Self::Okx | Self::Hyperliquid => {
+                stake.margin()
+            }
+        }
+    }
+
+    /// Initial margin of a held position: that of opening it at the mark, but at its entry where
+    /// Bybit holds it isolated.
     #[must_use]
     pub fn initial(self, leg: &Exposure<'_>, mode: MarginMode, taker_fee: Rate) -> Decimal {
-        match (self, mode) {
-            (Self::Bybit, MarginMode::Isolated) => bybit::isolated_base(leg, taker_fee),
-            (Self::Bybit, MarginMode::Cross) => bybit::cross_initial(leg, taker_fee),
-            (
+        let price = match (self, mode) {
+            (Self::Bybit, MarginMode::Isolated) => leg.entry,
+            (Self::Bybit, MarginMode::Cross)
+            | (
                 Self::BinanceUsdm | Self::BinanceCoinm | Self::Okx | Self::Hyperliquid,
                 MarginMode::Isolated | MarginMode::Cross,
-            ) => leg.stake_at(leg.mark),
-        }
+            ) => leg.mark,
+        };
+        self.opening(&leg.stake_at(price), taker_fee)
     }
 
     /// Whether a scope that holds positions is over: at maintenance, or below it on Hyperliquid.
@@ -168,9 +220,9 @@ impl Ledger {
     /// bankruptcy price and the holding's `extra_margin`.
     #[must_use]
     pub fn bybit_isolated(holding: Holding, taker_fee: Rate) -> Self {
-        let base = bybit::isolated_base(&holding.exposure(), taker_fee);
-        let wallet = Money::of(base) + holding.extra_margin;
         let mode = MarginMode::Isolated;
+        let base = Law::Bybit.initial(&holding.exposure(), mode, taker_fee);
+        let wallet = Money::of(base) + holding.extra_margin;
         Self::new(Law::Bybit, mode, wallet, taker_fee, vec![holding])
     }
 
@@ -208,21 +260,13 @@ impl Ledger {
     /// What equity may not fall to, with the way out where the venue counts it.
     #[must_use]
     pub fn maintenance(&self) -> Money {
-        self.total(|ledger, holding| {
-            let need = ledger.need(holding);
-            need.tiers + need.fee
-        })
+        self.total(|ledger, holding| ledger.need(holding).total())
     }
 
     /// The venue's own maintenance field: OKX shows `mmr` without the fee it compares with.
     #[must_use]
     pub fn maintenance_shown(&self) -> Money {
-        match self.law {
-            Law::Okx => self.total(|ledger, holding| ledger.need(holding).tiers),
-            Law::BinanceUsdm | Law::BinanceCoinm | Law::Bybit | Law::Hyperliquid => {
-                self.maintenance()
-            }
-        }
+        self.total(|ledger, holding| ledger.law.shown(ledger.need(holding)))
     }
 
     /// Initial margin of all positions at their leverage.
@@ -291,7 +335,7 @@ impl Ledger {
         let footing = Footing {
             mode: self.mode,
             backing: self.wallet,
-            crowd: okx::crowd(self.mode, &leg, all),
+            crowd: self.law.crowd(self.mode, &leg, all),
             taker_fee: self.taker_fee,
         };
         self.law.need(&leg, &footing)

@@ -149,7 +149,8 @@ impl Ledger {
         held.leverage = leverage;
         let mut moved = Money::ZERO;
         if self.law == Law::Bybit && isolated {
-            let wallet = Money::of(bybit::isolated_base(&held.exposure(), self.taker_fee));
+            let leg = held.exposure();
+            let wallet = Money::of(self.law.initial(&leg, self.mode, self.taker_fee));
             moved = wallet - after.wallet;
             after.wallet = wallet;
             after.mirror_extra();

@@ -4,7 +4,7 @@
 //! deduction column.
 
 use super::exposure::Exposure;
-use crate::domain::{MarginMode, Quantity, Rate, Symbol, TierTable};
+use crate::domain::{Quantity, Rate, Symbol, TierTable};
 
 /// The rate for `contracts`: that of the first tier whose largest size is not exceeded.
 pub(super) fn rate(tiers: &TierTable, contracts: Quantity) -> Rate {
@@ -15,19 +15,11 @@ pub(super) fn rate(tiers: &TierTable, contracts: Quantity) -> Rate {
         .map_or(Rate::ZERO, |tier| tier.maintenance_rate)
 }
 
-/// Contracts that pick the tier of `leg`: in cross all of its family, long plus short.
-pub(super) fn crowd<'a>(
-    mode: MarginMode,
-    leg: &Exposure<'_>,
-    all: impl Iterator<Item = Exposure<'a>>,
-) -> Quantity {
-    match mode {
-        MarginMode::Isolated => leg.contracts,
-        MarginMode::Cross => all
-            .filter(|other| family(other.symbol) == family(leg.symbol))
-            .map(|other| other.contracts)
-            .sum(),
-    }
+/// Contracts of the family of `leg`, long plus short.
+pub(super) fn crowd<'a>(leg: &Exposure<'_>, all: impl Iterator<Item = Exposure<'a>>) -> Quantity {
+    all.filter(|other| family(other.symbol) == family(leg.symbol))
+        .map(|other| other.contracts)
+        .sum()
 }
 
 /// What shares one tier count: a perpetual stands alone, dated contracts of one underlying go
