@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::algo::AlgoOrder;
 use super::board::Boards;
-use super::health::Rules;
+use super::health::{Rules, exposure};
 use super::liquidation::{Leg, liquidation_price};
 use super::order::{Order, OrderSide, OrderStatus, Trade};
 use crate::domain::{
@@ -323,8 +323,9 @@ impl Account {
         let mut cross_initial = Money::ZERO;
         for (key, slot, board, config) in self.positions(boards) {
             let unrealized = slot.unrealized(board.mark);
-            let need = self.maintenance(key, boards);
-            let initial = self.initial(&key.symbol, slot, board, config);
+            let leg = exposure(&key.symbol, slot, board, config);
+            let need = Money::of(self.need(&leg, slot, config.mode, boards).total());
+            let initial = self.initial(&leg, config.mode);
             view.unrealized += unrealized;
             view.maintenance += need;
             view.position_initial += initial;
@@ -369,7 +370,8 @@ impl Account {
         let board = boards.get(&key.symbol)?;
         let slot = self.slot(key);
         let config = self.config(&key.symbol, boards);
-        let shown = self.rules.law.shown(self.need(key, boards));
+        let leg = exposure(&key.symbol, &slot, board, config);
+        let need = self.need(&leg, &slot, config.mode, boards);
         Some(PositionView {
             symbol: key.symbol.clone(),
             position_side: key.position_side,
@@ -383,8 +385,8 @@ impl Account {
             mark_price: board.mark,
             unrealized: slot.unrealized(board.mark),
             notional: slot.notional(board.mark),
-            initial_margin: self.initial(&key.symbol, &slot, board, config),
-            maintenance_margin: Money::of(shown),
+            initial_margin: self.initial(&leg, config.mode),
+            maintenance_margin: Money::of(self.rules.law.shown(need)),
             liquidation_price: self.liquidation(key, boards),
             updated_at: slot.updated_at,
         })
@@ -414,7 +416,9 @@ impl Account {
                         legs.push(own(slot));
                     } else {
                         wallet += slot.unrealized(their.mark);
-                        wallet -= self.maintenance(other, boards);
+                        let leg = exposure(&other.symbol, slot, their, config);
+                        let need = self.need(&leg, slot, config.mode, boards);
+                        wallet -= Money::of(need.total());
                     }
                 }
                 liquidation_price(wallet, &legs)

@@ -49,7 +49,7 @@ impl Rules {
 }
 
 /// A slot of the model as the law sees it.
-fn exposure<'a>(
+pub(crate) fn exposure<'a>(
     symbol: &'a Symbol,
     slot: &Slot,
     board: &'a Board,
@@ -77,21 +77,21 @@ fn side_of(slot: &Slot) -> Side {
 }
 
 impl Account {
-    /// What one position needs at its mark.
-    pub(crate) fn need(&self, key: &PositionKey, boards: &Boards) -> Need {
-        let Some(board) = boards.get(&key.symbol) else {
-            return Need::default();
-        };
-        let slot = self.slot(key);
-        let config = self.config(&key.symbol, boards);
-        let leg = exposure(&key.symbol, &slot, board, config);
+    /// What one position needs at its mark; `slot` is where it is kept.
+    pub(crate) fn need(
+        &self,
+        leg: &Exposure<'_>,
+        slot: &Slot,
+        mode: MarginMode,
+        boards: &Boards,
+    ) -> Need {
         let footing = Footing {
-            mode: config.mode,
+            mode,
             backing: slot.isolated_wallet,
-            crowd: self.crowd(&leg, config.mode, boards),
+            crowd: self.crowd(leg, mode, boards),
             taker_fee: self.rules.taker_fee,
         };
-        self.rules.law.need(&leg, &footing)
+        self.rules.law.need(leg, &footing)
     }
 
     fn crowd(&self, leg: &Exposure<'_>, mode: MarginMode, boards: &Boards) -> Quantity {
@@ -102,22 +102,10 @@ impl Account {
         self.rules.law.crowd(mode, leg, cross)
     }
 
-    /// Maintenance the scope is held to, in full.
-    pub(crate) fn maintenance(&self, key: &PositionKey, boards: &Boards) -> Money {
-        Money::of(self.need(key, boards).total())
-    }
-
     /// Initial margin of a held position, at the asset's eight decimals.
-    pub(crate) fn initial(
-        &self,
-        symbol: &Symbol,
-        slot: &Slot,
-        board: &Board,
-        config: SymbolConfig,
-    ) -> Money {
-        let leg = exposure(symbol, slot, board, config);
+    pub(crate) fn initial(&self, leg: &Exposure<'_>, mode: MarginMode) -> Money {
         let rules = self.rules;
-        let initial = rules.law.initial(&leg, config.mode, rules.taker_fee);
+        let initial = rules.law.initial(leg, mode, rules.taker_fee);
         Money::of(initial.round_dp(8))
     }
 
@@ -125,8 +113,10 @@ impl Account {
     pub(crate) fn isolated_health(&self, key: &PositionKey, boards: &Boards) -> Option<Health> {
         let board = boards.get(&key.symbol)?;
         let slot = self.slot(key);
+        let leg = exposure(&key.symbol, &slot, board, self.config(&key.symbol, boards));
+        let need = self.need(&leg, &slot, MarginMode::Isolated, boards).total();
         let balance = slot.isolated_wallet + slot.unrealized(board.mark);
-        Some(self.rules.judge(balance, self.maintenance(key, boards)))
+        Some(self.rules.judge(balance, Money::of(need)))
     }
 
     /// Health of everything cross, at the present marks.
@@ -136,7 +126,8 @@ impl Account {
         for (key, slot, board, config) in self.positions(boards) {
             if config.mode == MarginMode::Cross {
                 balance += slot.unrealized(board.mark);
-                need += self.maintenance(key, boards);
+                let leg = exposure(&key.symbol, slot, board, config);
+                need += Money::of(self.need(&leg, slot, config.mode, boards).total());
             }
         }
         self.rules.judge(balance, need)
