@@ -3,13 +3,13 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use rust_decimal::Decimal;
 use secrecy::SecretString;
 use serde::Serialize;
 
 use super::algo::AlgoOrder;
 use super::board::Boards;
-use super::liquidation::{Leg, liquidation_price, maintenance};
+use super::health::{Rules, exposure};
+use super::liquidation::{Leg, liquidation_price};
 use super::order::{Order, OrderSide, OrderStatus, Trade};
 use crate::domain::{
     MarginMode, Money, PositionKey, PositionSide, Price, Quantity, Side, Symbol, Timestamp,
@@ -207,6 +207,7 @@ pub struct AccountSummary {
 }
 
 pub(crate) struct Account {
+    pub(crate) rules: Rules,
     pub(crate) api_key: String,
     pub(crate) secret: SecretString,
     pub(crate) scopes: KeyScopes,
@@ -239,8 +240,9 @@ pub(crate) fn remember<T>(history: &mut VecDeque<T>, row: T) {
 }
 
 impl Account {
-    pub(crate) fn new(api_key: &str, secret: SecretString, usdt: Money) -> Self {
+    pub(crate) fn new(api_key: &str, secret: SecretString, usdt: Money, rules: Rules) -> Self {
         Self {
+            rules,
             api_key: api_key.to_owned(),
             secret,
             scopes: KeyScopes::default(),
@@ -305,19 +307,6 @@ impl Account {
         })
     }
 
-    /// Balance and maintenance of the cross scope at the present marks.
-    pub(crate) fn cross_health(&self, boards: &Boards) -> (Money, Money) {
-        let mut balance = self.cross_wallet;
-        let mut need = Money::ZERO;
-        for (_, slot, board, config) in self.positions(boards) {
-            if config.mode == MarginMode::Cross {
-                balance += slot.unrealized(board.mark);
-                need += maintenance(&board.market.tiers, slot.notional(board.mark));
-            }
-        }
-        (balance, need)
-    }
-
     pub(crate) fn wallets(&self, boards: &Boards) -> WalletView {
         let mut view = WalletView {
             wallet: self.cross_wallet,
@@ -332,11 +321,11 @@ impl Account {
             available: Money::ZERO,
         };
         let mut cross_initial = Money::ZERO;
-        for (_, slot, board, config) in self.positions(boards) {
+        for (key, slot, board, config) in self.positions(boards) {
             let unrealized = slot.unrealized(board.mark);
-            let notional = slot.notional(board.mark);
-            let need = maintenance(&board.market.tiers, notional);
-            let initial = initial_margin(notional, config.leverage);
+            let leg = exposure(&key.symbol, slot, board, config);
+            let need = Money::of(self.need(&leg, slot, config.mode, boards).total());
+            let initial = self.initial(&leg, config.mode);
             view.unrealized += unrealized;
             view.maintenance += need;
             view.position_initial += initial;
@@ -370,24 +359,10 @@ impl Account {
                 let adding = (order.remaining() - closing).max(Quantity::ZERO);
                 let price = order.price.unwrap_or(Price::ZERO);
                 let leverage = self.config(&order.symbol, boards).leverage;
-                initial_margin(price * adding, leverage)
+                self.rules
+                    .opening(order.side.opens(), price * adding, leverage)
             })
             .sum()
-    }
-
-    /// What may be moved out of an isolated wallet.
-    /// Source: venue FAQ 360038447311, 2026-11.
-    pub(crate) fn removable(&self, key: &PositionKey, boards: &Boards) -> Money {
-        let Some(board) = boards.get(&key.symbol) else {
-            return Money::ZERO;
-        };
-        let slot = self.slot(key);
-        let notional = slot.notional(board.mark);
-        let need = maintenance(&board.market.tiers, notional);
-        let initial = initial_margin(notional, self.config(&key.symbol, boards).leverage);
-        let by_need = slot.isolated_wallet - need;
-        let by_initial = slot.isolated_wallet + slot.unrealized(board.mark) - initial;
-        by_need.min(by_initial).max(Money::ZERO)
     }
 
     /// Everything about one slot; `None` for an unknown symbol.
@@ -395,15 +370,12 @@ impl Account {
         let board = boards.get(&key.symbol)?;
         let slot = self.slot(key);
         let config = self.config(&key.symbol, boards);
-        let notional = slot.notional(board.mark);
-        let short = match key.position_side {
-            PositionSide::Short => true,
-            PositionSide::Both | PositionSide::Long => slot.amount.is_negative(),
-        };
+        let leg = exposure(&key.symbol, &slot, board, config);
+        let need = self.need(&leg, &slot, config.mode, boards);
         Some(PositionView {
             symbol: key.symbol.clone(),
             position_side: key.position_side,
-            side: if short { Side::Short } else { Side::Long },
+            side: Self::side_in(key, &slot),
             quantity: slot.amount.abs(),
             entry_price: slot.entry,
             margin_mode: config.mode,
@@ -412,9 +384,9 @@ impl Account {
             isolated_wallet: slot.isolated_wallet,
             mark_price: board.mark,
             unrealized: slot.unrealized(board.mark),
-            notional,
-            initial_margin: initial_margin(notional, config.leverage),
-            maintenance_margin: maintenance(&board.market.tiers, notional),
+            notional: slot.notional(board.mark),
+            initial_margin: self.initial(&leg, config.mode),
+            maintenance_margin: Money::of(self.rules.law.shown(need)),
             liquidation_price: self.liquidation(key, boards),
             updated_at: slot.updated_at,
         })
@@ -444,7 +416,9 @@ impl Account {
                         legs.push(own(slot));
                     } else {
                         wallet += slot.unrealized(their.mark);
-                        wallet -= maintenance(&their.market.tiers, slot.notional(their.mark));
+                        let leg = exposure(&other.symbol, slot, their, config);
+                        let need = self.need(&leg, slot, config.mode, boards);
+                        wallet -= Money::of(need.total());
                     }
                 }
                 liquidation_price(wallet, &legs)
@@ -469,9 +443,4 @@ impl Account {
         remember(&mut self.done, order.clone());
         Some(order)
     }
-}
-
-/// Notional divided by leverage, at the asset's eight decimals.
-pub(crate) fn initial_margin(notional: Money, leverage: u32) -> Money {
-    Money::of((notional.get() / Decimal::from(leverage.max(1))).round_dp(8))
 }

@@ -1,10 +1,11 @@
-//! Health of a margin scope and the price at which it ends. The arithmetic is the simulator's own:
+//! The price at which a margin scope ends, as Binance shows it. The arithmetic is the simulator's own:
 //! maintenance is summed tier by tier as a marginal rate, the liquidation price is found by walking
 //! the kinks of equity minus maintenance. It uses neither the quick-deduction column of the table nor
 //! a closed formula, so it can disagree with code that gets either wrong.
 
 use rust_decimal::Decimal;
 
+use super::law::sliced;
 use crate::domain::{Money, Price, Quantity, TierTable};
 
 /// One position of a scope, seen as a function of its mark price.
@@ -25,32 +26,10 @@ impl Leg<'_> {
     }
 }
 
-/// Maintenance margin of a notional: each slice of it at the rate of the tier the slice lies in.
-/// Source: venue page "Leverage and Margin of USDⓈ-M Futures" (tiers apply progressively), 2026-11.
-pub(crate) fn maintenance(tiers: &TierTable, notional: Money) -> Money {
-    let notional = notional.get();
-    let mut total = Decimal::ZERO;
-    let mut last_rate = Decimal::ZERO;
-    let mut covered = Decimal::ZERO;
-    for tier in tiers.tiers() {
-        let top = tier.cap.map_or(notional, |cap| cap.get().min(notional));
-        last_rate = tier.maintenance_rate.get();
-        if top > covered {
-            total += (top - covered) * last_rate;
-            covered = top;
-        }
-        if covered >= notional {
-            return Money::of(total);
-        }
-    }
-    Money::of(total + (notional - covered) * last_rate)
-}
-
 /// Equity minus maintenance of legs that share `wallet` and one mark price.
 fn slack(wallet: Money, legs: &[Leg<'_>], mark: Decimal) -> Decimal {
     legs.iter().fold(wallet.get(), |sum, leg| {
-        let need = maintenance(leg.tiers, Money::of(leg.notional(mark)));
-        sum + leg.profit(mark) - need.get()
+        sum + leg.profit(mark) - sliced(leg.tiers, leg.notional(mark))
     })
 }
 
@@ -257,7 +236,8 @@ mod tests {
         let tiers = btc();
         for notional in [0, 1, 299_999, 300_000, 300_001, 800_000, 5_000_000] {
             let notional = Money::of(Decimal::from(notional));
-            assert_eq!(maintenance(&tiers, notional), tiers.maintenance(notional));
+            let sliced = sliced(&tiers, notional.get());
+            assert_eq!(Money::of(sliced), tiers.maintenance(notional));
         }
     }
 }

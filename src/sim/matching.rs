@@ -3,7 +3,7 @@
 
 use rust_decimal::Decimal;
 
-use super::account::{AccountId, initial_margin, remember};
+use super::account::{AccountId, remember};
 use super::model::Exchange;
 use super::order::{
     Execution, Order, OrderKind, OrderRequest, OrderSide, OrderStatus, TimeInForce,
@@ -280,7 +280,8 @@ impl Exchange {
         };
         let config = found.config(&request.symbol, &self.boards);
         let notional = price * intent.adding;
-        let needed = initial_margin(notional, config.leverage)
+        let side = request.side.opens();
+        let needed = found.rules.opening(side, notional, config.leverage)
             + worse.max(Price::ZERO) * intent.adding
             + fee_of(notional, self.spec.taker_fee);
         if needed > found.wallets(&self.boards).available {

@@ -16,7 +16,9 @@
 //! | `settle` | what a fill does to wallets and positions |
 //! | `settings` | leverage, margin type, position mode, margin moves, transfers |
 //! | `algo` | resting stops |
-//! | `liquidation` | health and liquidation price |
+//! | [`law`] | what five venues' rules say of a position: equity, maintenance, events |
+//! | `health` | what that law says of the accounts here |
+//! | `liquidation` | the liquidation price shown |
 //! | [`tape`] [`scenario`] [`market`] | price history, made-up histories, contract rules |
 //! | [`face`] | HTTP and WebSocket servers |
 
@@ -24,6 +26,8 @@ mod account;
 mod algo;
 mod board;
 pub mod face;
+mod health;
+pub mod law;
 mod liquidation;
 pub mod market;
 mod matching;

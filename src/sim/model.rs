@@ -8,6 +8,8 @@ use secrecy::SecretString;
 use super::account::{Account, AccountId, Income, IncomeKind, KeyScopes, PositionView, remember};
 use super::algo::AlgoOrder;
 use super::board::{Board, Boards, mix};
+use super::health::Rules;
+use super::law::Law;
 use super::matching::max_notional;
 use super::order::{Execution, Order, OrderRequest, OrderSide};
 use super::{Market, Refusal, Tape};
@@ -42,13 +44,15 @@ pub struct ExchangeSpec {
     /// Paid by longs to shorts every eight hours, as a fraction of notional.
     pub funding_rate: Rate,
     pub partial_close: ReleaseModel,
+    /// Whose margin rules hold: what positions need, when they are over, what may be taken out.
+    pub law: Law,
     /// Decides everything that is made up: depth of the book and listen keys.
     pub seed: u64,
     pub start: Timestamp,
 }
 
 impl ExchangeSpec {
-    /// The venue's usual fees and funding, partial closes pro rata, seed 1.
+    /// The venue's usual fees and funding, partial closes pro rata, Binance's law, seed 1.
     #[must_use]
     pub fn new(markets: Vec<(Market, Tape)>, start: Timestamp) -> Self {
         Self {
@@ -57,6 +61,7 @@ impl ExchangeSpec {
             maker_fee: Rate::of(Decimal::new(2, 4)),
             funding_rate: Rate::of(Decimal::new(1, 4)),
             partial_close: ReleaseModel::ProRata,
+            law: Law::BinanceUsdm,
             seed: 1,
             start,
         }
@@ -157,7 +162,12 @@ impl Exchange {
     /// Adds an account with `usdt` in its cross wallet.
     pub fn add_account(&mut self, api_key: &str, secret: SecretString, usdt: Money) -> AccountId {
         let id = AccountId(self.accounts.len());
-        self.accounts.push(Account::new(api_key, secret, usdt));
+        let rules = Rules {
+            law: self.spec.law,
+            taker_fee: self.spec.taker_fee,
+        };
+        self.accounts
+            .push(Account::new(api_key, secret, usdt, rules));
         self.by_key.insert(api_key.to_owned(), id);
         id
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::domain::{Money, PositionKey, PositionSide, Price, Quantity, Symbol, Timestamp};
+use crate::domain::{Money, PositionKey, PositionSide, Price, Quantity, Side, Symbol, Timestamp};
 
 /// Direction of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,6 +26,15 @@ impl OrderSide {
         match self {
             Self::Buy => quantity,
             Self::Sell => -quantity,
+        }
+    }
+
+    /// The side of a position that such an order opens.
+    #[must_use]
+    pub const fn opens(self) -> Side {
+        match self {
+            Self::Buy => Side::Long,
+            Self::Sell => Side::Short,
         }
     }
 }

@@ -2,9 +2,7 @@
 
 use rust_decimal::Decimal;
 
-use super::account::{
-    Account, AccountId, IncomeKind, Slot, SymbolConfig, initial_margin, remember,
-};
+use super::account::{Account, AccountId, IncomeKind, Slot, SymbolConfig, remember};
 use super::model::{Exchange, ReleaseModel};
 use super::order::{Execution, Order, OrderSide, Trade};
 use super::{AccountReason, PrivateNotice};
@@ -170,7 +168,9 @@ impl Account {
         slot.entry = Price::of(slot.entry.get().round_dp(12));
         slot.amount += amount;
         if fill.config.mode == MarginMode::Isolated {
-            let margin = initial_margin(fill.price * amount.abs(), fill.config.leverage);
+            let side = closing_side(amount).opposite().opens();
+            let notional = fill.price * amount.abs();
+            let margin = self.rules.opening(side, notional, fill.config.leverage);
             self.cross_wallet -= margin;
             slot.isolated_wallet += margin;
         }

@@ -2,8 +2,8 @@
 
 use rust_decimal::Decimal;
 
-use super::account::{AccountId, IncomeKind, Slot, initial_margin, remember};
-use super::liquidation::maintenance;
+use super::account::{AccountId, IncomeKind, Slot, remember};
+use super::health::Health;
 use super::matching::max_notional;
 use super::model::{Exchange, Notice, following_funding};
 use super::order::{Execution, Order, OrderKind, OrderSide, OrderStatus, TimeInForce, Trade};
@@ -177,7 +177,9 @@ impl Exchange {
         } else {
             quantity
         };
-        let needed = initial_margin(price * adding.max(Quantity::ZERO), config.leverage);
+        let opened = price * adding.max(Quantity::ZERO);
+        let side = order.side.opens();
+        let needed = found.rules.opening(side, opened, config.leverage);
         let over = self.boards.get(&order.symbol).is_some_and(|board| {
             let total = found.slot(&key).notional(board.mark) + price * adding;
             adding.is_positive() && total > max_notional(&board.market, config.leverage)
@@ -220,28 +222,23 @@ impl Exchange {
         }
     }
 
-    fn isolated_health(&self, account: AccountId, key: &PositionKey) -> Option<(Money, Money)> {
-        let slot = self.accounts.get(account.0)?.slot(key);
-        let board = self.boards.get(&key.symbol)?;
-        let balance = slot.isolated_wallet + slot.unrealized(board.mark);
-        let need = maintenance(&board.market.tiers, slot.notional(board.mark));
-        Some((balance, need))
+    fn isolated_health(&self, account: AccountId, key: &PositionKey) -> Option<Health> {
+        let found = self.accounts.get(account.0)?;
+        found.isolated_health(key, &self.boards)
     }
 
     fn sweep_isolated(&mut self, account: AccountId, key: &PositionKey) {
-        let Some((mut balance, mut need)) = self.isolated_health(account, key) else {
+        let Some(mut health) = self.isolated_health(account, key) else {
             return;
         };
-        if balance <= need && self.auto_add(account, key) {
-            (balance, need) = self
-                .isolated_health(account, key)
-                .unwrap_or((balance, need));
+        if health.over && self.auto_add(account, key) {
+            health = self.isolated_health(account, key).unwrap_or(health);
         }
         let called = self
             .accounts
             .get(account.0)
             .is_some_and(|a| a.slot(key).called);
-        let calls = calls_now(called, balance, need);
+        let calls = calls_now(called, health);
         if calls && !called {
             let view = self.position(account, key);
             let told = PrivateNotice::MarginCall {
@@ -257,7 +254,7 @@ impl Exchange {
         {
             slot.called = calls;
         }
-        if balance <= need {
+        if health.over {
             self.liquidate(account, std::slice::from_ref(key), MarginMode::Isolated);
         }
     }
@@ -266,9 +263,9 @@ impl Exchange {
         let Some(found) = self.accounts.get(account.0) else {
             return;
         };
-        let (balance, need) = found.cross_health(&self.boards);
+        let health = found.cross_health(&self.boards);
         let called = found.cross_called;
-        let calls = calls_now(called, balance, need);
+        let calls = calls_now(called, health);
         let keys: Vec<PositionKey> = found
             .positions(&self.boards)
             .filter(|(_, _, _, config)| config.mode == MarginMode::Cross)
@@ -287,7 +284,7 @@ impl Exchange {
         if let Some(found) = self.accounts.get_mut(account.0) {
             found.cross_called = calls;
         }
-        if balance <= need {
+        if health.over {
             self.liquidate(account, &keys, MarginMode::Cross);
         }
     }
@@ -307,7 +304,7 @@ impl Exchange {
             self.shift_margin(account, key, amount, true);
             added = true;
             let healthy = self.isolated_health(account, key);
-            if healthy.is_some_and(|(balance, need)| balance > need) {
+            if healthy.is_some_and(|health| !health.over) {
                 break;
             }
         }
@@ -466,7 +463,7 @@ fn forced_trade(order: &Order, id: u64, realized: Money, fee: Money) -> Trade {
 }
 
 /// Whether a margin call stands, given whether one stood before.
-fn calls_now(called: bool, balance: Money, need: Money) -> bool {
+fn calls_now(called: bool, health: Health) -> bool {
     let pct = if called { CALM_PCT } else { CALL_PCT };
-    need >= balance * Rate::of(Decimal::new(pct, 2))
+    health.need >= health.balance * Rate::of(Decimal::new(pct, 2))
 }
