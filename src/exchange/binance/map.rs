@@ -39,18 +39,65 @@ impl Unreadable {
 
 pub(super) type Mapped<T> = Result<T, Unreadable>;
 
-/// Parses a document; the error names line and column, never the content.
+/// Parses a document; the error names line, column and field, never the content.
 pub(super) fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Mapped<T> {
-    serde_json::from_str(text).map_err(|error| {
-        let place = format!("line {}, column {}", error.line(), error.column());
-        let what = match error.classify() {
-            serde_json::error::Category::Eof => "it ends too early",
-            serde_json::error::Category::Syntax => "it is not JSON",
-            serde_json::error::Category::Data => "a field is missing or of another kind",
-            serde_json::error::Category::Io => "it cannot be read",
-        };
-        Unreadable(format!("{what} ({place})"))
-    })
+    serde_json::from_str(text).map_err(|error| unreadable(text, &error))
+}
+
+/// Why `text` could not be parsed. Of the parser's own words only names of fields and kinds are
+/// passed on: the rest may quote the content.
+pub(super) fn unreadable(text: &str, error: &serde_json::Error) -> Unreadable {
+    let place = format!("line {}, column {}", error.line(), error.column());
+    let what = match error.classify() {
+        serde_json::error::Category::Eof => "it ends too early".to_owned(),
+        serde_json::error::Category::Syntax => "it is not JSON".to_owned(),
+        serde_json::error::Category::Data => wrong_kind(text, error),
+        serde_json::error::Category::Io => "it cannot be read".to_owned(),
+    };
+    Unreadable(format!("{what} ({place})"))
+}
+
+fn wrong_kind(text: &str, error: &serde_json::Error) -> String {
+    let words = error.to_string();
+    let missing = words.strip_prefix("missing field `");
+    if let Some((field, _)) = missing.and_then(|rest| rest.split_once('`')) {
+        return format!("field `{field}` is missing");
+    }
+    let wanted = words
+        .rsplit_once(", expected ")
+        .and_then(|(_, rest)| rest.split_once(" at line "))
+        .map_or(String::new(), |(wanted, _)| {
+            // Names of our own structs mean nothing to a reader.
+            match wanted.strip_prefix("struct ") {
+                Some(_) => ": expected an object".to_owned(),
+                None => format!(": expected {wanted}"),
+            }
+        });
+    match field_before(text, error) {
+        Some(field) => format!("field `{field}` is of another kind{wanted}"),
+        None => format!("a field is missing or of another kind{wanted}"),
+    }
+}
+
+/// The last name of a field before the place of the error.
+fn field_before<'a>(text: &'a str, error: &serde_json::Error) -> Option<&'a str> {
+    let skipped = error.line().checked_sub(1)?;
+    let start: usize = text.split_inclusive('\n').take(skipped).map(str::len).sum();
+    let mut end = start.saturating_add(error.column()).min(text.len());
+    while !text.is_char_boundary(end) {
+        end = end.checked_sub(1)?;
+    }
+    let mut before = text.get(..end)?;
+    while let Some((rest, after)) = before.rsplit_once('"') {
+        if after.trim_start().starts_with(':') {
+            let (_, name) = rest.rsplit_once('"')?;
+            let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+            let short = (1..=EXCERPT_CHARS_MAX).contains(&name.len());
+            return (plain && short).then_some(name);
+        }
+        before = rest;
+    }
+    None
 }
 
 /// Some endpoints answer an object for one symbol and an array for many.
@@ -228,8 +275,7 @@ fn position(
     side: Side,
     quantity: Quantity,
 ) -> Mapped<RiskRow> {
-    let isolated_wallet: Money =
-        optional("isolatedWallet", row.isolated_wallet)?.unwrap_or(Money::ZERO);
+    let isolated_wallet = isolated_wallet(row)?.unwrap_or(Money::ZERO);
     let margin_mode = match &row.margin_type {
         Some(word) => margin_mode(word)?,
         None if isolated_wallet.is_zero() => MarginMode::Cross,
@@ -261,6 +307,23 @@ fn position(
         position,
         settled: row.margin_type.is_some(),
     })
+}
+
+/// The wallet of an isolated position. Some schemas leave it out; the isolated margin is the wallet
+/// with the unrealised profit. Source: positionRisk answers of versions 2 and 3, read 2026-11.
+fn isolated_wallet(row: &PositionRisk<'_>) -> Mapped<Option<Money>> {
+    if let Some(wallet) = optional("isolatedWallet", row.isolated_wallet)? {
+        return Ok(Some(wallet));
+    }
+    let margin: Option<Money> = optional("isolatedMargin", row.isolated_margin)?;
+    match (margin, row.un_realized_profit) {
+        // A cross position has a profit, and an isolated margin of zero.
+        (Some(margin), Some(profit)) if !margin.is_zero() => {
+            let profit: Money = number("unRealizedProfit", profit.0)?;
+            Ok(Some(margin - profit))
+        }
+        (Some(_) | None, Some(_) | None) => Ok(None),
+    }
 }
 
 fn quote_of(symbol: &str) -> Mapped<&'static str> {

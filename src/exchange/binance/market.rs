@@ -42,7 +42,7 @@ pub(super) fn instruments(
     Ok(found)
 }
 
-fn instrument(wire: &SymbolInfo<'_>) -> Mapped<Instrument> {
+pub(super) fn instrument(wire: &SymbolInfo<'_>) -> Mapped<Instrument> {
     let filter = |kind: &str| {
         let found = wire
             .filters
