@@ -21,7 +21,7 @@ const SUPPORTED: &str = "binance-usdm";
 /// Exchanges that are known and not read yet.
 const COMING: [&str; 4] = ["binance-coinm", "bybit", "okx", "hyperliquid"];
 
-const LONG: &str = "Show how Plimsoll reads a captured exchange response, as one JSON object: what a \
+pub(super) const LONG: &str = "Show how Plimsoll reads a captured exchange response, as one JSON object: what a \
 bug report needs. Works offline, without configuration and without keys.
 
 FILE holds one JSON document, one per line, or an array of stream frames. What the response does not \
@@ -33,7 +33,7 @@ ENDPOINT is a path, with or without the leading slash, a method, a query or a ho
 the name of an event or channel (ACCOUNT_UPDATE, markPrice, btcusdt@depth20@100ms); or `ws` for frames \
 that say themselves what they are.";
 
-const EXAMPLES: &str = "Examples:
+pub(super) const EXAMPLES: &str = "Examples:
   plimsoll decode --exchange binance-usdm --endpoint /fapi/v3/positionRisk positions.json
   plimsoll decode --exchange binance-usdm --endpoint ws-user frames.jsonl
   curl -s 'https://fapi.binance.com/fapi/v1/premiumIndex?symbol=BTCUSDT' \\
@@ -44,7 +44,6 @@ Exit codes: 0 read (also when it is of no use, which is then said); 2 unknown ex
 65 not JSON, empty, too large, or not what the endpoint sends; 66 no such file.";
 
 #[derive(Debug, clap::Args)]
-#[command(long_about = LONG, after_help = EXAMPLES)]
 pub(super) struct DecodeArgs {
     /// Exchange that sent it; today binance-usdm
     #[arg(long, value_name = "NAME", required_unless_present = "list")]
@@ -185,7 +184,7 @@ fn refused(file: &str, error: CaptureError) -> UsageError {
             UsageError::bad_input(format!("{file} is empty; capture the response again"))
         }
         CaptureError::NotJson(what) => {
-            UsageError::bad_input(format!("{file} cannot be read as JSON: {what}"))
+            UsageError::bad_input(format!("{file} cannot be read: {what}"))
         }
         CaptureError::Mismatch {
             endpoint,

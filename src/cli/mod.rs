@@ -57,6 +57,7 @@ enum Command {
     /// Show what was done and why.
     Journal(journal::JournalArgs),
     /// Show how a captured exchange response is read, for bug reports; offline, no key.
+    #[command(long_about = decode::LONG, after_help = decode::EXAMPLES)]
     Decode(decode::DecodeArgs),
 }
 

@@ -272,9 +272,18 @@ pub struct Ignored {
     pub why: String,
 }
 
+/// Most kinds of ignored things that are told apart, and most notes.
+const KINDS_MAX: usize = 100;
+
 impl Capture {
     /// Counts something as ignored, with others of its kind.
     pub fn ignore(&mut self, what: &str, why: &str) {
+        let full = self.ignored.len() >= KINDS_MAX;
+        let (what, why) = if full {
+            ("others", "there are too many kinds to tell them apart")
+        } else {
+            (what, why)
+        };
         let same = |known: &&mut Ignored| known.what == what && known.why == why;
         match self.ignored.iter_mut().find(same) {
             Some(known) => known.count = known.count.saturating_add(1),
@@ -288,7 +297,7 @@ impl Capture {
 
     /// Adds a note once.
     pub fn note(&mut self, text: &str) {
-        if !self.notes.iter().any(|known| known == text) {
+        if self.notes.len() < KINDS_MAX && !self.notes.iter().any(|known| known == text) {
             self.notes.push(text.to_owned());
         }
     }

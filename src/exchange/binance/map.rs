@@ -67,11 +67,15 @@ fn wrong_kind(text: &str, error: &serde_json::Error) -> String {
         .rsplit_once(", expected ")
         .and_then(|(_, rest)| rest.split_once(" at line "))
         .map_or(String::new(), |(wanted, _)| {
-            // Names of our own structs mean nothing to a reader.
-            match wanted.strip_prefix("struct ") {
-                Some(_) => ": expected an object".to_owned(),
-                None => format!(": expected {wanted}"),
-            }
+            // Words of the language mean nothing to a reader.
+            let wanted = match wanted {
+                "i64" | "u32" | "u8" => "a whole number",
+                "a sequence" => "an array",
+                "a map" => "an object",
+                own if own.starts_with("struct ") => "an object",
+                plain => plain,
+            };
+            format!(": expected {wanted}")
         });
     match field_before(text, error) {
         Some(field) => format!("field `{field}` is of another kind{wanted}"),
@@ -107,6 +111,16 @@ pub(super) fn parse_many<'a, T: Deserialize<'a>>(text: &'a str) -> Mapped<Vec<T>
     } else {
         parse(text)
     }
+}
+
+/// Maps rows one by one; the error names the row where there are several, from 1.
+pub(super) fn each<'r, W, T>(rows: &'r [W], map: impl Fn(&'r W) -> Mapped<T>) -> Mapped<Vec<T>> {
+    let place = |at: usize, error: Unreadable| match rows {
+        [_] => error,
+        _ => Unreadable(format!("row {}: {}", at.saturating_add(1), error.0)),
+    };
+    let mapped = |(at, row)| map(row).map_err(|error| place(at, error));
+    rows.iter().enumerate().map(mapped).collect()
 }
 
 /// A number of kind `T`, or the name of the field and an excerpt.
@@ -223,16 +237,15 @@ pub struct SymbolSettings {
 
 pub(super) fn symbol_settings(text: &str) -> Mapped<BTreeMap<Symbol, SymbolSettings>> {
     let rows: Vec<SymbolConfig<'_>> = parse_many(text)?;
-    rows.iter()
-        .map(|row| {
-            let settings = SymbolSettings {
-                margin_mode: margin_mode(&row.margin_type)?,
-                leverage: row.leverage,
-                auto_add_margin: row.is_auto_add_margin,
-            };
-            Ok((Symbol::new(&row.symbol), settings))
-        })
-        .collect()
+    let all = each(&rows, |row| {
+        let settings = SymbolSettings {
+            margin_mode: margin_mode(&row.margin_type)?,
+            leverage: row.leverage,
+            auto_add_margin: row.is_auto_add_margin,
+        };
+        Ok((Symbol::new(&row.symbol), settings))
+    })?;
+    Ok(all.into_iter().collect())
 }
 
 pub(super) fn margin_mode(text: &str) -> Mapped<MarginMode> {
@@ -258,15 +271,15 @@ pub struct RiskRow {
 /// Open positions only: rows with a quantity of zero say nothing.
 pub(super) fn positions(text: &str) -> Mapped<Vec<RiskRow>> {
     let rows: Vec<PositionRisk<'_>> = parse_many(text)?;
-    let mut open = Vec::new();
-    for row in &rows {
+    let open = each(&rows, |row| {
         let slot = position_side(&row.position_side)?;
         let amount: Quantity = number("positionAmt", row.position_amt.0)?;
-        if let (Some(side), quantity) = direction(slot, amount)? {
-            open.push(position(row, slot, side, quantity)?);
+        match direction(slot, amount)? {
+            (Some(side), quantity) => position(row, slot, side, quantity).map(Some),
+            (None, _) => Ok(None),
         }
-    }
-    Ok(open)
+    })?;
+    Ok(open.into_iter().flatten().collect())
 }
 
 fn position(
@@ -337,16 +350,14 @@ fn quote_of(symbol: &str) -> Mapped<&'static str> {
 
 pub(super) fn balances(text: &str) -> Mapped<BTreeMap<String, Balance>> {
     let wire: AccountInfo<'_> = parse(text)?;
-    wire.assets
-        .iter()
-        .map(|row| {
-            let balance = Balance {
-                cross_wallet: number("crossWalletBalance", row.cross_wallet_balance.0)?,
-                available: number("availableBalance", row.available_balance.0)?,
-            };
-            Ok((row.asset.to_string(), balance))
-        })
-        .collect()
+    let all = each(&wire.assets, |row| {
+        let balance = Balance {
+            cross_wallet: number("crossWalletBalance", row.cross_wallet_balance.0)?,
+            available: number("availableBalance", row.available_balance.0)?,
+        };
+        Ok((row.asset.to_string(), balance))
+    })?;
+    Ok(all.into_iter().collect())
 }
 
 /// Where an order of ours stands.
@@ -371,7 +382,7 @@ pub(super) fn order(text: &str) -> Mapped<OrderState> {
 
 pub(super) fn orders(text: &str) -> Mapped<Vec<OrderState>> {
     let rows: Vec<Order<'_>> = parse_many(text)?;
-    rows.iter().map(order_state).collect()
+    each(&rows, order_state)
 }
 
 fn order_state(wire: &Order<'_>) -> Mapped<OrderState> {

@@ -13,8 +13,8 @@ use super::catalogue::{Answer, Shape};
 use super::fields::Fields;
 use super::{orders, placed};
 use crate::domain::{
-    Book, Instrument, InstrumentStatus, MarginMode, Money, PositionMode, PositionSide, Quantity,
-    Side, Symbol, Timestamp,
+    Book, Instrument, InstrumentStatus, LotLimits, MarginMode, Money, PositionMode, PositionSide,
+    Quantity, Side, Symbol, Timestamp,
 };
 use crate::exchange::capture::{
     AccountFacts, Capture, CapturedBalance, CapturedBook, CapturedInstrument, CapturedMark,
@@ -23,7 +23,12 @@ use crate::exchange::capture::{
 use crate::guard::event::Mark;
 
 /// Reads every document of a file as an answer of one endpoint.
-pub(super) fn read_all(answer: &Answer, text: &str, documents: &[&str]) -> Mapped<Capture> {
+pub(super) fn read_all(
+    answer: &Answer,
+    path: &str,
+    text: &str,
+    documents: &[&str],
+) -> Mapped<Capture> {
     let mut capture = Capture {
         kind: kind(answer.shape),
         frames: (documents.len() > 1).then_some(documents.len()),
@@ -39,7 +44,7 @@ pub(super) fn read_all(answer: &Answer, text: &str, documents: &[&str]) -> Mappe
         merge(&mut capture, read?);
     }
     if !answer.unused.is_empty() {
-        capture.ignore(answer.path, answer.unused);
+        capture.ignore(path, answer.unused);
     }
     Ok(capture)
 }
@@ -87,7 +92,7 @@ fn merge(all: &mut Capture, one: Capture) {
     for (symbol, table) in one.tiers.into_iter().flatten() {
         let known = all.tiers.get_or_insert_default();
         if known.insert(symbol.clone(), table).is_some() {
-            all.notes.push(format!(
+            all.note(&format!(
                 "{symbol} has several tables of tiers; the last is shown"
             ));
         }
@@ -280,17 +285,16 @@ impl Sheet {
         let mut found = Vec::new();
         let mut first_problem = None;
         for raw in &info.symbols {
-            let raw: &RawValue = raw;
-            let read = placed(text, raw.get(), |part| {
-                let wire: SymbolInfo<'_> = map::parse(part)?;
-                Ok((market::instrument(&wire)?, wire.status.to_string()))
-            });
-            match read {
-                Ok((rules, status)) => found.push(instrument(rules, status)),
-                Err(problem) => {
-                    self.out.ignore("a symbol that cannot be read", &problem.0);
-                    first_problem.get_or_insert(problem);
+            match symbol_rules(raw.get()) {
+                Ok(rules) => found.push(rules),
+                Err(problem) if first_problem.is_none() => {
+                    let problem = placed(text, raw.get(), symbol_rules)
+                        .err()
+                        .unwrap_or(problem);
+                    self.out.ignore(UNREADABLE_SYMBOL, &problem.0);
+                    first_problem = Some(problem);
                 }
+                Err(_) => self.out.ignore(UNREADABLE_SYMBOL, "as the one before"),
             }
         }
         match first_problem {
@@ -381,7 +385,7 @@ impl Sheet {
                 self.out.refusals.push(self.row(refusal));
                 continue;
             }
-            let state = map::order(row)?;
+            let state = placed(text, row, map::order)?;
             all.push(self.row(orders::plain(&Fields::of(row)?, state)?));
         }
         self.out.orders = Some(all);
@@ -452,6 +456,16 @@ impl Sheet {
     }
 }
 
+const UNREADABLE_SYMBOL: &str = "a symbol that cannot be read";
+
+fn symbol_rules(text: &str) -> Mapped<CapturedInstrument> {
+    let wire: SymbolInfo<'_> = map::parse(text)?;
+    Ok(instrument(
+        market::instrument(&wire)?,
+        wire.status.to_string(),
+    ))
+}
+
 /// Elements of an array, or the one object.
 fn rows(text: &str) -> Mapped<Vec<&str>> {
     let all: Vec<&RawValue> = map::parse_many(text)?;
@@ -507,7 +521,7 @@ fn account_row(row: &Fields<'_>) -> Mapped<Option<CapturedPosition>> {
     let (Some(side), quantity) = map::direction(position_side, amount)? else {
         return Ok(None);
     };
-    let wallet: Option<Money> = row.number("isolatedWallet")?;
+    let wallet = wallet(row)?;
     let margin_mode = match row.flag("isolated") {
         Some(true) => Some(MarginMode::Isolated),
         Some(false) => Some(MarginMode::Cross),
@@ -526,6 +540,19 @@ fn account_row(row: &Fields<'_>) -> Mapped<Option<CapturedPosition>> {
         margin_mode,
         ..bare_position(position_side, side, quantity)
     }))
+}
+
+/// The isolated wallet; where it is left out, the isolated margin without the unrealised profit.
+fn wallet(row: &Fields<'_>) -> Mapped<Option<Money>> {
+    if let Some(wallet) = row.number("isolatedWallet")? {
+        return Ok(Some(wallet));
+    }
+    let margin: Option<Money> = row.number("isolatedMargin")?;
+    let profit: Option<Money> = row.number("unrealizedProfit")?;
+    Ok(margin
+        .filter(|margin| !margin.is_zero())
+        .zip(profit)
+        .map(|(margin, profit)| margin - profit))
 }
 
 /// A position of which nothing but its size is known.
@@ -562,15 +589,23 @@ fn instrument(rules: Instrument, status: String) -> CapturedInstrument {
             InstrumentStatus::Closed(word) => word,
         },
         margin_asset: rules.margin_asset,
-        tick: rules.tick,
-        limit_lot: rules.limit_lot,
-        market_lot: rules.market_lot,
+        tick: rules.tick.normalize(),
+        limit_lot: plain_lot(rules.limit_lot),
+        market_lot: plain_lot(rules.market_lot),
         min_notional: rules.min_notional,
         price_cap_factor: rules.price_cap_factor,
         price_floor_factor: rules.price_floor_factor,
         market_take_bound: rules.market_take_bound,
         liquidation_fee: rules.liquidation_fee,
         delivery_at_ms: rules.delivery_at.map(Timestamp::as_millis),
+    }
+}
+
+/// Without the zeros that end a step as it is written.
+fn plain_lot(lot: LotLimits) -> LotLimits {
+    LotLimits {
+        step: lot.step.normalize(),
+        ..lot
     }
 }
 

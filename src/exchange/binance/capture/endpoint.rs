@@ -12,8 +12,8 @@ pub(super) enum Target {
         answer: &'static Answer,
         /// With the version that was asked for.
         path: String,
-        /// Only its name was given, which a stream may share.
-        bare: bool,
+        /// Only its name was given, and a channel has the same.
+        is_channel: bool,
     },
     /// Frames of any event, or of one.
     Stream {
@@ -109,7 +109,11 @@ fn answer(pieces: &[&str]) -> Option<Target> {
         Some(version) => with_version(answer, version),
         None => answer.path.to_owned(),
     };
-    Some(Target::Answer { answer, path, bare })
+    Some(Target::Answer {
+        answer,
+        path,
+        is_channel: bare && version.is_none() && channel(&name).is_some(),
+    })
 }
 
 /// `positionMargin/history` of `/fapi/v1/positionMargin/history`.

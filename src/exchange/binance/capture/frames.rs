@@ -69,6 +69,8 @@ pub(super) fn read(stream: &Stream, text: &str, documents: &[&str]) -> Mapped<Ca
     let mut out = reading.out;
     out.kind = if out.events.is_some() {
         "events"
+    } else if out.orders.is_some() {
+        "orders"
     } else if out.refusals.is_empty() {
         "unused"
     } else {

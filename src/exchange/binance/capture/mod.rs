@@ -100,14 +100,16 @@ pub fn read_capture(endpoint: &str, text: &str) -> Result<(String, Capture), Cap
     let looks_like = frame_name(first);
     let (shown, read, expects) = match target {
         // `depth` alone is an answer and a channel: the document decides.
-        Target::Answer { bare: true, .. } if looks_like.is_some() => {
+        Target::Answer {
+            is_channel: true, ..
+        } if looks_like.is_some() => {
             let shown = "ws".to_owned();
             let stream = frames::Stream::default();
             let read = frames::read(&stream, text, &documents);
             (shown, read, "frames of a stream".to_owned())
         }
         Target::Answer { answer, path, .. } => {
-            let read = answers::read_all(answer, text, &documents);
+            let read = answers::read_all(answer, &path, text, &documents);
             (path, read, answer.expects.to_owned())
         }
         Target::Stream {
