@@ -16,6 +16,8 @@ use crate::exchange::capture::Capture;
 
 /// Largest file that is read: far above any answer, and small enough for any machine.
 const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Most reasons that are said beside the JSON, which has them all.
+const REASONS_MAX: usize = 3;
 /// Exchanges whose responses can be read.
 const SUPPORTED: &str = "binance-usdm";
 /// Exchanges that are known and not read yet.
@@ -93,6 +95,7 @@ pub(super) fn run(args: &DecodeArgs) -> anyhow::Result<Exit> {
         let whys: Vec<String> = capture
             .ignored
             .iter()
+            .take(REASONS_MAX)
             .map(|ignored| format!("{}: {}", ignored.what, ignored.why))
             .collect();
         warn(format!(

@@ -3,24 +3,24 @@
 //! Purpose: the agent's own reading, with the fields beside it that a person wants to see. It must
 //! never fill in what the answer does not carry.
 
+use std::collections::BTreeMap;
+
 use serde_json::value::RawValue;
 
 use super::super::errors;
-use super::super::map::{self, Mapped, RiskRow, Unreadable};
+use super::super::map::{self, Mapped, Unreadable};
 use super::super::market;
-use super::super::wire::{ExchangeInfo, SymbolInfo};
+use super::super::wire::ExchangeInfo;
 use super::catalogue::{Answer, Shape};
 use super::fields::Fields;
+use super::rows::{account_row, captured_book, is_mode_known, mark, risk_row, symbol_rules};
 use super::{orders, placed};
-use crate::domain::{
-    Book, Instrument, InstrumentStatus, LotLimits, MarginMode, Money, PositionMode, PositionSide,
-    Quantity, Side, Symbol, Timestamp,
-};
+use crate::domain::{PositionMode, Quantity, Symbol};
 use crate::exchange::capture::{
-    AccountFacts, Capture, CapturedBalance, CapturedBook, CapturedInstrument, CapturedMark,
-    CapturedPosition, MarginAdded, Refusal, Row, SymbolFacts, TakerFee,
+    AccountFacts, Capture, CapturedBalance, MarginAdded, Refusal, Row, SymbolFacts, TakerFee,
 };
-use crate::guard::event::Mark;
+
+const UNREADABLE_SYMBOL: &str = "a symbol that cannot be read";
 
 /// Reads every document of a file as an answer of one endpoint.
 pub(super) fn read_all(
@@ -182,7 +182,7 @@ impl Sheet {
             if amount.is_zero() {
                 flat = flat.saturating_add(1);
             } else if let Some(risk) = read.next() {
-                if mode(&risk).is_none() {
+                if !is_mode_known(&risk) {
                     self.out.note(
                         "the margin mode is not in this answer and nothing proves it; the agent takes it from symbolConfig",
                     );
@@ -262,7 +262,7 @@ impl Sheet {
     }
 
     fn tiers(&mut self, text: &str) -> Mapped<()> {
-        let mut tables = std::collections::BTreeMap::new();
+        let mut tables = BTreeMap::new();
         for (symbol, table) in market::tiers(text)? {
             if tables.insert(symbol.clone(), table).is_some() {
                 self.out.note(&format!(
@@ -456,16 +456,6 @@ impl Sheet {
     }
 }
 
-const UNREADABLE_SYMBOL: &str = "a symbol that cannot be read";
-
-fn symbol_rules(text: &str) -> Mapped<CapturedInstrument> {
-    let wire: SymbolInfo<'_> = map::parse(text)?;
-    Ok(instrument(
-        market::instrument(&wire)?,
-        wire.status.to_string(),
-    ))
-}
-
 /// Elements of an array, or the one object.
 fn rows(text: &str) -> Mapped<Vec<&str>> {
     let all: Vec<&RawValue> = map::parse_many(text)?;
@@ -483,156 +473,4 @@ fn refusal(text: &str) -> Option<Refusal> {
         code: Some(code),
         meaning: errors::playbook(code).map(|row| row.meaning),
     })
-}
-
-/// Known from the row, or proven by a wallet of its own.
-fn mode(risk: &RiskRow) -> Option<MarginMode> {
-    let position = &risk.position;
-    (risk.settled || !position.isolated_wallet.is_zero()).then_some(position.margin_mode)
-}
-
-fn risk_row(row: &Fields<'_>, risk: RiskRow) -> Mapped<CapturedPosition> {
-    let margin_mode = mode(&risk);
-    let position = risk.position;
-    let told = row.raw("isolatedWallet").is_some() || !position.isolated_wallet.is_zero();
-    Ok(CapturedPosition {
-        symbol: position.key.symbol,
-        position_side: position.key.position_side,
-        side: position.side,
-        quantity: position.quantity,
-        entry_price: Some(position.entry_price),
-        mark_price: Some(position.mark_price),
-        margin_mode,
-        leverage: position.leverage,
-        isolated_margin: told.then_some(position.isolated_wallet),
-        unrealized_pnl: row.number("unRealizedProfit")?,
-        exchange_liquidation_price: position.venue_liquidation,
-        maintenance_margin: position.venue_maintenance,
-        margin_asset: row.text("marginAsset"),
-        auto_add_margin: row.flag("isAutoAddMargin"),
-        updated_at_ms: row.millis("updateTime"),
-    })
-}
-
-/// A position as the account shows it; `None` when it is flat.
-fn account_row(row: &Fields<'_>) -> Mapped<Option<CapturedPosition>> {
-    let position_side = row.position_side("positionSide")?;
-    let amount = row.required_number("positionAmt")?;
-    let (Some(side), quantity) = map::direction(position_side, amount)? else {
-        return Ok(None);
-    };
-    let wallet = wallet(row)?;
-    let margin_mode = match row.flag("isolated") {
-        Some(true) => Some(MarginMode::Isolated),
-        Some(false) => Some(MarginMode::Cross),
-        None => wallet
-            .filter(|wallet| !wallet.is_zero())
-            .map(|_| MarginMode::Isolated),
-    };
-    Ok(Some(CapturedPosition {
-        symbol: Symbol::new(&row.required("symbol")?),
-        leverage: row.whole("leverage"),
-        entry_price: row.price("entryPrice")?,
-        unrealized_pnl: row.number("unrealizedProfit")?,
-        maintenance_margin: row.number("maintMargin")?,
-        updated_at_ms: row.millis("updateTime"),
-        isolated_margin: wallet,
-        margin_mode,
-        ..bare_position(position_side, side, quantity)
-    }))
-}
-
-/// The isolated wallet; where it is left out, the isolated margin without the unrealised profit.
-fn wallet(row: &Fields<'_>) -> Mapped<Option<Money>> {
-    if let Some(wallet) = row.number("isolatedWallet")? {
-        return Ok(Some(wallet));
-    }
-    let margin: Option<Money> = row.number("isolatedMargin")?;
-    let profit: Option<Money> = row.number("unrealizedProfit")?;
-    Ok(margin
-        .filter(|margin| !margin.is_zero())
-        .zip(profit)
-        .map(|(margin, profit)| margin - profit))
-}
-
-/// A position of which nothing but its size is known.
-pub(super) fn bare_position(
-    position_side: PositionSide,
-    side: Side,
-    quantity: Quantity,
-) -> CapturedPosition {
-    CapturedPosition {
-        symbol: Symbol::new(""),
-        position_side,
-        side,
-        quantity,
-        entry_price: None,
-        mark_price: None,
-        margin_mode: None,
-        leverage: None,
-        isolated_margin: None,
-        unrealized_pnl: None,
-        exchange_liquidation_price: None,
-        maintenance_margin: None,
-        margin_asset: None,
-        auto_add_margin: None,
-        updated_at_ms: None,
-    }
-}
-
-fn instrument(rules: Instrument, status: String) -> CapturedInstrument {
-    CapturedInstrument {
-        symbol: rules.symbol,
-        perpetual: rules.perpetual,
-        status: match rules.status {
-            InstrumentStatus::Trading => status,
-            InstrumentStatus::Closed(word) => word,
-        },
-        margin_asset: rules.margin_asset,
-        tick: rules.tick.normalize(),
-        limit_lot: plain_lot(rules.limit_lot),
-        market_lot: plain_lot(rules.market_lot),
-        min_notional: rules.min_notional,
-        price_cap_factor: rules.price_cap_factor,
-        price_floor_factor: rules.price_floor_factor,
-        market_take_bound: rules.market_take_bound,
-        liquidation_fee: rules.liquidation_fee,
-        delivery_at_ms: rules.delivery_at.map(Timestamp::as_millis),
-    }
-}
-
-/// Without the zeros that end a step as it is written.
-fn plain_lot(lot: LotLimits) -> LotLimits {
-    LotLimits {
-        step: lot.step.normalize(),
-        ..lot
-    }
-}
-
-pub(super) fn mark(mark: &Mark) -> CapturedMark {
-    CapturedMark {
-        symbol: mark.symbol.clone(),
-        mark_price: mark.price,
-        funding_rate: mark.funding_rate,
-        next_funding_at_ms: mark.next_funding_at.map(Timestamp::as_millis),
-        at_ms: mark.at.as_millis(),
-    }
-}
-
-pub(super) fn captured_book(book: &Book) -> CapturedBook {
-    let side = |levels: &[crate::domain::BookLevel]| {
-        levels
-            .iter()
-            .map(|level| (level.price, level.quantity))
-            .collect()
-    };
-    CapturedBook {
-        symbol: Some(book.symbol.clone()).filter(|symbol| !symbol.as_str().is_empty()),
-        best_bid: book.bids.first().map(|level| level.price),
-        best_ask: book.asks.first().map(|level| level.price),
-        unusable: book.is_unusable(),
-        bids: side(&book.bids),
-        asks: side(&book.asks),
-        at_ms: book.at.as_millis(),
-    }
 }

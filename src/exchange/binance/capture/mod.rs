@@ -11,6 +11,7 @@
 //! | `answers` | answers to requests |
 //! | `orders` | orders, plain and conditional |
 //! | `frames` | stream frames |
+//! | `rows` | positions, instruments, marks, books |
 //! | `fields` | objects looked at field by field |
 
 mod answers;
@@ -19,6 +20,7 @@ mod endpoint;
 mod fields;
 mod frames;
 mod orders;
+mod rows;
 
 use serde_json::value::RawValue;
 
