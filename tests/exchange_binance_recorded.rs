@@ -9,134 +9,15 @@
     clippy::print_stdout
 )]
 
+#[path = "support/recorded.rs"]
+mod recorded;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
-use std::path::PathBuf;
 
 use plimsoll::domain::{MarginMode, Position, PositionSide, Side};
 use plimsoll::exchange::binance::{Decoded, Stage, decode_file};
 use plimsoll::guard::event::{Event, OrderOrigin, OrderStatus};
-use rust_decimal::Decimal;
-
-/// Files that the adapter has no use for, and why.
-const NO_USE: &[(&str, &str)] = &[
-    ("fapi-v1-adlQuantile__jkorf.json", "ADL rank is not read"),
-    (
-        "fapi-v1-assetIndex__jkorf.json",
-        "haircuts of collateral are not read",
-    ),
-    (
-        "fapi-v1-fundingInfo__gct.json",
-        "funding comes with the mark",
-    ),
-    ("fapi-v1-fundingRate__gct.json", "past funding is not read"),
-    (
-        "fapi-v1-fundingRate__nautilus.json",
-        "past funding is not read",
-    ),
-    (
-        "fapi-v1-insuranceBalance__jkorf.json",
-        "the insurance fund is not read",
-    ),
-    (
-        "fapi-v1-multiAssetsMargin__jkorf.json",
-        "accountConfig tells the same for less weight",
-    ),
-    (
-        "fapi-v1-rateLimit-order__jkorf.json",
-        "headers tell what is used",
-    ),
-    (
-        "fapi-v1-userTrades__jkorf.json",
-        "fills come with the order",
-    ),
-    (
-        "ws-AlgoOrderUpdate__jkorf.json",
-        "the trader's own stops are not touched",
-    ),
-    (
-        "ws-SymbolUpdates__jkorf.json",
-        "tiers are read again each hour",
-    ),
-    (
-        "ws-algo-update-finished__nautilus.json",
-        "the trader's own stops are not touched",
-    ),
-    (
-        "ws-bookTicker-sequence__cryptofeed.json",
-        "twenty levels are followed instead",
-    ),
-    (
-        "ws-depthUpdate.2__tardis.json",
-        "changes of a book are not followed",
-    ),
-    (
-        "ws-ticker-stream__nautilus.json",
-        "day statistics are not followed",
-    ),
-    (
-        "ws-user-algo-update-new__nautilus.json",
-        "the trader's own stops are not touched",
-    ),
-    (
-        "ws-user-trade-lite__nautilus.json",
-        "ORDER_TRADE_UPDATE tells it again and better",
-    ),
-];
-
-type Fields = BTreeMap<String, String>;
-
-/// One group of the `expect` column: `pos[BTCUSDT/LONG] qty=1` has the head `pos[BTCUSDT/LONG]`.
-struct Group {
-    head: String,
-    fields: Fields,
-}
-
-fn groups(expect: &str) -> Vec<Group> {
-    let group = |text: &str| {
-        let (mut head, mut fields) = (String::new(), Fields::new());
-        for word in text.split_whitespace() {
-            match word.split_once('=') {
-                Some((key, value)) => drop(fields.insert(key.to_owned(), value.to_owned())),
-                None if head.is_empty() => head = word.to_owned(),
-                None => {}
-            }
-        }
-        Group { head, fields }
-    };
-    expect.split(" | ").map(group).collect()
-}
-
-fn folder() -> Option<PathBuf> {
-    let shared = std::env::var_os("PLIMSOLL_SHARED").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-        PathBuf::from,
-    );
-    let folder = shared.join("recorded/binance-usdm");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    assert_ne!(
-        std::env::var("CI").as_deref(),
-        Ok("true"),
-        "{} is missing",
-        folder.display()
-    );
-    // Written past the test harness, which would swallow it.
-    let text = format!(
-        "SKIPPED exchange_binance_recorded: no recorded responses at {}",
-        folder.display()
-    );
-    writeln!(std::io::stderr(), "{text}").expect("standard error");
-    None
-}
-
-fn fields<const N: usize>(pairs: [(&str, String); N]) -> Fields {
-    pairs
-        .into_iter()
-        .map(|(key, value)| (key.to_owned(), value))
-        .collect()
-}
+use recorded::{Fields, NO_USE, compare, fields, folder, index};
 
 fn slot(side: PositionSide) -> &'static str {
     match side {
@@ -370,67 +251,14 @@ fn event_facts(event: &Event) -> Vec<(String, Fields)> {
     }
 }
 
-fn same(expected: &str, found: &str) -> bool {
-    match (expected.parse::<Decimal>(), found.parse::<Decimal>()) {
-        (Ok(expected), Ok(found)) => expected == found,
-        (Ok(_) | Err(_), Ok(_) | Err(_)) => expected.eq_ignore_ascii_case(found),
-    }
-}
-
-/// Compares all keys that both sides know; returns how many those were.
-fn compare(file: &str, expect: &str, decoded: &Decoded) -> usize {
-    let facts = facts(decoded);
-    let mut compared = 0;
-    for Group { head, fields } in groups(expect) {
-        let symbol = fields
-            .get("symbol")
-            .or(fields.get("s"))
-            .cloned()
-            .unwrap_or_default();
-        let time = fields
-            .get("time")
-            .map(|at| format!("time {at}"))
-            .unwrap_or_default();
-        let found = facts
-            .iter()
-            .find(|(name, _)| [&head, &symbol, &time].contains(&name));
-        if fields.get("qty").is_some_and(|qty| same(qty, "0")) && file.starts_with("fapi") {
-            assert!(
-                found.is_none(),
-                "{file}: {head} is flat and must be left out"
-            );
-            compared += 1;
-            continue;
-        }
-        let Some((_, found)) = found else {
-            assert!(!head.contains('['), "{file}: {head} was not found");
-            continue;
-        };
-        for (key, expected) in &fields {
-            if key == "deliveryDate" && found[key] == "4133404800000" {
-                assert!(expected.starts_with("41334048"), "{file}: {expected}");
-            } else if let Some(found) = found.get(key) {
-                assert!(
-                    same(expected, found),
-                    "{file}: {head} {key}: {expected} but {found}"
-                );
-                compared += 1;
-            }
-        }
-    }
-    compared
-}
-
 #[test]
 fn every_recorded_file_is_decoded_or_has_a_reason_not_to_be() {
     let Some(folder) = folder() else { return };
-    let index = std::fs::read_to_string(folder.join("index.tsv")).expect("index");
     let no_use: BTreeMap<_, _> = NO_USE.iter().copied().collect();
     let mut seen = BTreeSet::new();
     let mut used = 0;
-    for line in index.lines().skip(1) {
-        let columns: Vec<&str> = line.split('\t').collect();
-        let (file, endpoint, expect) = (columns[0], columns[3], columns[6]);
+    for row in index(&folder) {
+        let (file, endpoint, expect) = (row.file.as_str(), &row.endpoint, &row.expect);
         let text = std::fs::read_to_string(folder.join(file)).expect(file);
         let decoded =
             decode_file(endpoint, &text).unwrap_or_else(|error| panic!("{file}: {error}"));
@@ -440,7 +268,7 @@ fn every_recorded_file_is_decoded_or_has_a_reason_not_to_be() {
             continue;
         }
         used += 1;
-        let compared = compare(file, expect, &decoded);
+        let compared = compare(file, expect, &facts(&decoded));
         assert!(
             compared > 0,
             "{file}: nothing of `{expect}` was compared with {decoded:?}"
@@ -452,13 +280,13 @@ fn every_recorded_file_is_decoded_or_has_a_reason_not_to_be() {
     assert!(used >= 31, "only {used} files have a use");
 }
 
-fn recorded(file: &str, endpoint: &str) -> Option<Decoded> {
+fn recorded_file(file: &str, endpoint: &str) -> Option<Decoded> {
     let text = std::fs::read_to_string(folder()?.join(file)).expect(file);
     Some(decode_file(endpoint, &text).expect(file))
 }
 
 fn order(file: &str) -> Option<plimsoll::guard::event::OrderUpdate> {
-    match recorded(file, "ws")? {
+    match recorded_file(file, "ws")? {
         Decoded::Events(events) => match events.as_slice() {
             [Event::Order(order)] => Some(order.clone()),
             other => panic!("{other:?}"),
@@ -508,7 +336,7 @@ fn forced_orders_are_recognised_by_their_client_id() {
 
 #[test]
 fn a_dated_contract_has_its_delivery_and_no_funding() {
-    let Some(Decoded::Events(rules)) = recorded(
+    let Some(Decoded::Events(rules)) = recorded_file(
         "fapi-v1-exchangeInfo__nautilus.json",
         "/fapi/v1/exchangeInfo",
     ) else {
@@ -531,7 +359,8 @@ fn a_dated_contract_has_its_delivery_and_no_funding() {
         all.iter()
             .all(|i| i.market_lot.max <= i.limit_lot.max && i.min_notional.is_positive())
     );
-    let Some(Decoded::Events(marks)) = recorded("ws-markPriceUpdate.3__tardis.json", "ws") else {
+    let Some(Decoded::Events(marks)) = recorded_file("ws-markPriceUpdate.3__tardis.json", "ws")
+    else {
         return;
     };
     let Some(Event::Mark(mark)) = marks.first() else {
@@ -544,7 +373,7 @@ fn a_dated_contract_has_its_delivery_and_no_funding() {
 fn tiers_are_continuous_at_every_border() {
     for symbol in ["BTCUSDT", "SOLUSDT", "1000PEPEUSDT"] {
         let file = format!("fapi-v1-leverageBracket.{symbol}__freqtrade.json");
-        let Some(Decoded::Events(events)) = recorded(&file, "/fapi/v1/leverageBracket") else {
+        let Some(Decoded::Events(events)) = recorded_file(&file, "/fapi/v1/leverageBracket") else {
             return;
         };
         let Some(Event::Tiers { table, .. }) = events.first() else {

@@ -2,6 +2,7 @@
 
 mod check;
 mod connect;
+mod decode;
 mod demo;
 mod exchange;
 mod exit;
@@ -33,7 +34,7 @@ const EXITS: &str = "Exit codes:
    0  success; in `demo`: the guarded position survived
    2  wrong command line
    3  `demo`: the guarded position was liquidated
-  65  input that cannot be read (a broken tape)
+  65  input that cannot be read (a broken tape or capture)
   66  input that is not there (a missing tape or file)
   69  the exchange cannot be reached or refuses
   70  a fault of Plimsoll itself
@@ -55,6 +56,9 @@ enum Command {
     Exchange(exchange::ExchangeArgs),
     /// Show what was done and why.
     Journal(journal::JournalArgs),
+    /// Show how a captured exchange response is read, for bug reports; offline, no key.
+    #[command(long_about = decode::LONG, after_help = decode::EXAMPLES)]
+    Decode(decode::DecodeArgs),
 }
 
 /// Parses the command line, runs the command, and says in one sentence what went wrong.
@@ -100,6 +104,7 @@ fn dispatch(command: Command) -> anyhow::Result<Exit> {
             journal::run(&args, &mut std::io::stdout().lock())?;
             Ok(Exit::Success)
         }
+        Command::Decode(args) => decode::run(&args),
         Command::Demo(args) => block_on(demo::run(args)),
         Command::Run(args) => block_on(run::run(args)),
         Command::Check(args) => block_on(check::run(args)),

@@ -4,6 +4,7 @@
 //! This module must never decide anything about positions.
 
 pub mod binance;
+pub mod capture;
 
 use serde::Serialize;
 

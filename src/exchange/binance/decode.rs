@@ -225,7 +225,7 @@ impl Decoder<'_> {
     }
 
     /// Prefixes of forced orders as the venue makes them.
-    fn origin(&self, client_id: &str) -> OrderOrigin {
+    pub(super) fn origin(&self, client_id: &str) -> OrderOrigin {
         if client_id.starts_with("autoclose-") {
             OrderOrigin::Liquidation
         } else if client_id.starts_with("adl_autoclose") {
@@ -255,7 +255,7 @@ fn is_book_change(stream: &str) -> bool {
         .is_some_and(|(_, rest)| !rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
-fn order_side(text: &str) -> Mapped<Side> {
+pub(super) fn order_side(text: &str) -> Mapped<Side> {
     match text {
         "BUY" => Ok(Side::Long),
         "SELL" => Ok(Side::Short),

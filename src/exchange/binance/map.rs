@@ -39,18 +39,69 @@ impl Unreadable {
 
 pub(super) type Mapped<T> = Result<T, Unreadable>;
 
-/// Parses a document; the error names line and column, never the content.
+/// Parses a document; the error names line, column and field, never the content.
 pub(super) fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Mapped<T> {
-    serde_json::from_str(text).map_err(|error| {
-        let place = format!("line {}, column {}", error.line(), error.column());
-        let what = match error.classify() {
-            serde_json::error::Category::Eof => "it ends too early",
-            serde_json::error::Category::Syntax => "it is not JSON",
-            serde_json::error::Category::Data => "a field is missing or of another kind",
-            serde_json::error::Category::Io => "it cannot be read",
-        };
-        Unreadable(format!("{what} ({place})"))
-    })
+    serde_json::from_str(text).map_err(|error| unreadable(text, &error))
+}
+
+/// Why `text` could not be parsed. Of the parser's own words only names of fields and kinds are
+/// passed on: the rest may quote the content.
+pub(super) fn unreadable(text: &str, error: &serde_json::Error) -> Unreadable {
+    let place = format!("line {}, column {}", error.line(), error.column());
+    let what = match error.classify() {
+        serde_json::error::Category::Eof => "it ends too early".to_owned(),
+        serde_json::error::Category::Syntax => "it is not JSON".to_owned(),
+        serde_json::error::Category::Data => wrong_kind(text, error),
+        serde_json::error::Category::Io => "it cannot be read".to_owned(),
+    };
+    Unreadable(format!("{what} ({place})"))
+}
+
+fn wrong_kind(text: &str, error: &serde_json::Error) -> String {
+    let words = error.to_string();
+    let missing = words.strip_prefix("missing field `");
+    if let Some((field, _)) = missing.and_then(|rest| rest.split_once('`')) {
+        return format!("field `{field}` is missing");
+    }
+    let wanted = words
+        .rsplit_once(", expected ")
+        .and_then(|(_, rest)| rest.split_once(" at line "))
+        .map_or(String::new(), |(wanted, _)| {
+            // Words of the language mean nothing to a reader.
+            let wanted = match wanted {
+                "i64" | "u32" | "u8" => "a whole number",
+                "a sequence" => "an array",
+                "a map" => "an object",
+                own if own.starts_with("struct ") => "an object",
+                plain => plain,
+            };
+            format!(": expected {wanted}")
+        });
+    match field_before(text, error) {
+        Some(field) => format!("field `{field}` is of another kind{wanted}"),
+        None => format!("a field is missing or of another kind{wanted}"),
+    }
+}
+
+/// The last name of a field before the place of the error.
+fn field_before<'a>(text: &'a str, error: &serde_json::Error) -> Option<&'a str> {
+    let skipped = error.line().checked_sub(1)?;
+    let start: usize = text.split_inclusive('\n').take(skipped).map(str::len).sum();
+    let mut end = start.saturating_add(error.column()).min(text.len());
+    while !text.is_char_boundary(end) {
+        end = end.checked_sub(1)?;
+    }
+    let mut before = text.get(..end)?;
+    while let Some((rest, after)) = before.rsplit_once('"') {
+        if after.trim_start().starts_with(':') {
+            let (_, name) = rest.rsplit_once('"')?;
+            let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+            let short = (1..=EXCERPT_CHARS_MAX).contains(&name.len());
+            return (plain && short).then_some(name);
+        }
+        before = rest;
+    }
+    None
 }
 
 /// Some endpoints answer an object for one symbol and an array for many.
@@ -60,6 +111,16 @@ pub(super) fn parse_many<'a, T: Deserialize<'a>>(text: &'a str) -> Mapped<Vec<T>
     } else {
         parse(text)
     }
+}
+
+/// Maps rows one by one; the error names the row where there are several, from 1.
+pub(super) fn each<'r, W, T>(rows: &'r [W], map: impl Fn(&'r W) -> Mapped<T>) -> Mapped<Vec<T>> {
+    let place = |at: usize, error: Unreadable| match rows {
+        [_] => error,
+        _ => Unreadable(format!("row {}: {}", at.saturating_add(1), error.0)),
+    };
+    let mapped = |(at, row)| map(row).map_err(|error| place(at, error));
+    rows.iter().enumerate().map(mapped).collect()
 }
 
 /// A number of kind `T`, or the name of the field and an excerpt.
@@ -176,16 +237,15 @@ pub struct SymbolSettings {
 
 pub(super) fn symbol_settings(text: &str) -> Mapped<BTreeMap<Symbol, SymbolSettings>> {
     let rows: Vec<SymbolConfig<'_>> = parse_many(text)?;
-    rows.iter()
-        .map(|row| {
-            let settings = SymbolSettings {
-                margin_mode: margin_mode(&row.margin_type)?,
-                leverage: row.leverage,
-                auto_add_margin: row.is_auto_add_margin,
-            };
-            Ok((Symbol::new(&row.symbol), settings))
-        })
-        .collect()
+    let all = each(&rows, |row| {
+        let settings = SymbolSettings {
+            margin_mode: margin_mode(&row.margin_type)?,
+            leverage: row.leverage,
+            auto_add_margin: row.is_auto_add_margin,
+        };
+        Ok((Symbol::new(&row.symbol), settings))
+    })?;
+    Ok(all.into_iter().collect())
 }
 
 pub(super) fn margin_mode(text: &str) -> Mapped<MarginMode> {
@@ -211,15 +271,15 @@ pub struct RiskRow {
 /// Open positions only: rows with a quantity of zero say nothing.
 pub(super) fn positions(text: &str) -> Mapped<Vec<RiskRow>> {
     let rows: Vec<PositionRisk<'_>> = parse_many(text)?;
-    let mut open = Vec::new();
-    for row in &rows {
+    let open = each(&rows, |row| {
         let slot = position_side(&row.position_side)?;
         let amount: Quantity = number("positionAmt", row.position_amt.0)?;
-        if let (Some(side), quantity) = direction(slot, amount)? {
-            open.push(position(row, slot, side, quantity)?);
+        match direction(slot, amount)? {
+            (Some(side), quantity) => position(row, slot, side, quantity).map(Some),
+            (None, _) => Ok(None),
         }
-    }
-    Ok(open)
+    })?;
+    Ok(open.into_iter().flatten().collect())
 }
 
 fn position(
@@ -228,8 +288,7 @@ fn position(
     side: Side,
     quantity: Quantity,
 ) -> Mapped<RiskRow> {
-    let isolated_wallet: Money =
-        optional("isolatedWallet", row.isolated_wallet)?.unwrap_or(Money::ZERO);
+    let isolated_wallet = isolated_wallet(row)?.unwrap_or(Money::ZERO);
     let margin_mode = match &row.margin_type {
         Some(word) => margin_mode(word)?,
         None if isolated_wallet.is_zero() => MarginMode::Cross,
@@ -263,6 +322,23 @@ fn position(
     })
 }
 
+/// The wallet of an isolated position. Some schemas leave it out; the isolated margin is the wallet
+/// with the unrealised profit. Source: positionRisk answers of versions 2 and 3, read 2026-11.
+fn isolated_wallet(row: &PositionRisk<'_>) -> Mapped<Option<Money>> {
+    if let Some(wallet) = optional("isolatedWallet", row.isolated_wallet)? {
+        return Ok(Some(wallet));
+    }
+    let margin: Option<Money> = optional("isolatedMargin", row.isolated_margin)?;
+    match (margin, row.un_realized_profit) {
+        // A cross position has a profit, and an isolated margin of zero.
+        (Some(margin), Some(profit)) if !margin.is_zero() => {
+            let profit: Money = number("unRealizedProfit", profit.0)?;
+            Ok(Some(margin - profit))
+        }
+        (Some(_) | None, Some(_) | None) => Ok(None),
+    }
+}
+
 fn quote_of(symbol: &str) -> Mapped<&'static str> {
     // Dated contracts carry their date after an underscore.
     let pair = symbol.split('_').next().unwrap_or(symbol);
@@ -274,16 +350,14 @@ fn quote_of(symbol: &str) -> Mapped<&'static str> {
 
 pub(super) fn balances(text: &str) -> Mapped<BTreeMap<String, Balance>> {
     let wire: AccountInfo<'_> = parse(text)?;
-    wire.assets
-        .iter()
-        .map(|row| {
-            let balance = Balance {
-                cross_wallet: number("crossWalletBalance", row.cross_wallet_balance.0)?,
-                available: number("availableBalance", row.available_balance.0)?,
-            };
-            Ok((row.asset.to_string(), balance))
-        })
-        .collect()
+    let all = each(&wire.assets, |row| {
+        let balance = Balance {
+            cross_wallet: number("crossWalletBalance", row.cross_wallet_balance.0)?,
+            available: number("availableBalance", row.available_balance.0)?,
+        };
+        Ok((row.asset.to_string(), balance))
+    })?;
+    Ok(all.into_iter().collect())
 }
 
 /// Where an order of ours stands.
@@ -308,7 +382,7 @@ pub(super) fn order(text: &str) -> Mapped<OrderState> {
 
 pub(super) fn orders(text: &str) -> Mapped<Vec<OrderState>> {
     let rows: Vec<Order<'_>> = parse_many(text)?;
-    rows.iter().map(order_state).collect()
+    each(&rows, order_state)
 }
 
 fn order_state(wire: &Order<'_>) -> Mapped<OrderState> {

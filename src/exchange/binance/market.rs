@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use rust_decimal::Decimal;
 
-use super::map::{Mapped, Unreadable, number, optional, parse, parse_many};
+use super::map::{Mapped, Unreadable, each, number, optional, parse, parse_many};
 use super::wire::{
     Bracket, CommissionRate, Depth, ExchangeInfo, Filter, Named, Num, PremiumIndex, SymbolBrackets,
     SymbolInfo,
@@ -42,7 +42,7 @@ pub(super) fn instruments(
     Ok(found)
 }
 
-fn instrument(wire: &SymbolInfo<'_>) -> Mapped<Instrument> {
+pub(super) fn instrument(wire: &SymbolInfo<'_>) -> Mapped<Instrument> {
     let filter = |kind: &str| {
         let found = wire
             .filters
@@ -95,7 +95,8 @@ pub(super) fn tiers(text: &str) -> Mapped<Vec<(Symbol, TierTable)>> {
     let rows: Vec<SymbolBrackets<'_>> = parse_many(text)?;
     rows.iter()
         .map(|row| {
-            let tiers = row.brackets.iter().map(tier).collect::<Mapped<Vec<_>>>()?;
+            let tiers = each(&row.brackets, tier)
+                .map_err(|Unreadable(why)| Unreadable(format!("brackets, {why}")))?;
             let table = TierTable::new(tiers)
                 .map_err(|error| Unreadable(format!("{}: {error}", &*row.symbol)))?;
             Ok((Symbol::new(&row.symbol), table))
@@ -128,21 +129,19 @@ pub(super) fn taker_fee(text: &str) -> Mapped<(Symbol, Rate)> {
 
 pub(super) fn premium_marks(text: &str) -> Mapped<Vec<Mark>> {
     let rows: Vec<PremiumIndex<'_>> = parse_many(text)?;
-    rows.iter()
-        .map(|row| {
-            let next = row.next_funding_time.filter(|at| *at > 0);
-            Ok(Mark {
-                symbol: Symbol::new(&row.symbol),
-                price: number("markPrice", row.mark_price.0)?,
-                funding_rate: match next {
-                    Some(_) => optional("lastFundingRate", row.last_funding_rate)?,
-                    None => None,
-                },
-                next_funding_at: next.map(Timestamp::from_millis),
-                at: Timestamp::from_millis(row.time),
-            })
+    each(&rows, |row| {
+        let next = row.next_funding_time.filter(|at| *at > 0);
+        Ok(Mark {
+            symbol: Symbol::new(&row.symbol),
+            price: number("markPrice", row.mark_price.0)?,
+            funding_rate: match next {
+                Some(_) => optional("lastFundingRate", row.last_funding_rate)?,
+                None => None,
+            },
+            next_funding_at: next.map(Timestamp::from_millis),
+            at: Timestamp::from_millis(row.time),
         })
-        .collect()
+    })
 }
 
 pub(super) fn depth(symbol: &Symbol, text: &str) -> Mapped<Book> {

@@ -13,8 +13,10 @@
 //! | `account` | reading the account and the rules |
 //! | `order` | sending and looking up |
 //! | `stream` | the three connections |
+//! | `capture` | captured files, for reports |
 
 mod account;
+mod capture;
 mod decode;
 pub mod errors;
 mod map;
@@ -31,6 +33,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+pub use capture::{CaptureError, Supported, read_capture, supported};
 pub use decode::{Decoded, Decoder, Names, Taken, decode_file};
 pub use map::{AccountSettings, MarginRow, OrderState, RiskRow, Stage, SymbolSettings};
 pub use rest::SignedRequest;

@@ -115,6 +115,8 @@ pub(super) struct PositionRisk<'a> {
     pub liquidation_price: Option<Num<'a>>,
     pub margin_asset: Option<Word<'a>>,
     pub isolated_wallet: Option<Num<'a>>,
+    pub isolated_margin: Option<Num<'a>>,
+    pub un_realized_profit: Option<Num<'a>>,
     pub maint_margin: Option<Num<'a>>,
     pub update_time: Option<i64>,
     pub margin_type: Option<Word<'a>>,
