@@ -232,7 +232,12 @@ impl ScopeMargin {
             MarginMode::Isolated => {
                 let margin = after.booked(&leg) - booked;
                 after.wallet += margin;
-                freed = -(margin + fee);
+                freed = -margin;
+                if self.rules.fee_from_wallet {
+                    after.wallet -= fee;
+                } else {
+                    freed -= fee;
+                }
             }
             MarginMode::Cross => after.settle(&leg, -fee),
         }

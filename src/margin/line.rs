@@ -158,7 +158,8 @@ impl ScopeMargin {
             health = health
                 .saturating_add(leg.profit(leg.mark).get())
                 .saturating_sub(value.get().saturating_mul(demand.rate))
-                .saturating_add(demand.deduction);
+                .saturating_add(demand.deduction)
+                .saturating_sub(self.fixed_fee(leg));
         }
         health
     }

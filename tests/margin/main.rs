@@ -9,4 +9,5 @@ mod binance;
 mod bybit;
 mod hyperliquid;
 mod okx;
+mod properties;
 mod world;

@@ -19,6 +19,7 @@ pub(super) const USDM: Rules = Rules {
     leverage_change: LeverageChange::KeepsWallet,
     funding_from: FundingFrom::Wallet,
     removal: Removal::AboveMaintenanceAndInitial,
+    fee_from_wallet: false,
     discounts_profit: true,
     shown_line: ShownLine::Exact,
 };

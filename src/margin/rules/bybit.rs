@@ -22,6 +22,7 @@ pub(super) const RULES: Rules = Rules {
     leverage_change: LeverageChange::BooksAnew,
     funding_from: FundingFrom::FreeBalanceFirst,
     removal: Removal::AddedPart,
+    fee_from_wallet: false,
     discounts_profit: false,
     shown_line: ShownLine::Exact,
 };

@@ -19,6 +19,7 @@ pub(super) const RULES: Rules = Rules {
     leverage_change: LeverageChange::KeepsWallet,
     funding_from: FundingFrom::Wallet,
     removal: Removal::AboveInitialAndTenth,
+    fee_from_wallet: true,
     discounts_profit: false,
     shown_line: ShownLine::Exact,
 };

@@ -8,6 +8,7 @@
 //! | liquidated when equity | ≤ maintenance | ≤ maintenance | ≤ maintenance + fee | < maintenance |
 //! | profit of a pooled asset | discounted | in full | discounted | in full |
 //! | funding of isolated | isolated wallet | free balance first | isolated wallet | isolated wallet |
+//! | fee of growing isolated | free balance | free balance | free balance | isolated wallet |
 //! | leverage change of isolated | wallet stays | wallet booked anew | wallet stays | wallet stays |
 //! | line displayed | exact | exact | isolated: a tick nearer | exact |
 //! | removable from isolated | above maintenance and initial | the added part | above initial | above initial and 10 % |
@@ -140,6 +141,9 @@ pub struct Rules {
     pub leverage_change: LeverageChange,
     pub funding_from: FundingFrom,
     pub removal: Removal,
+    /// Does the fee of a fill that grows an isolated position come out of its wallet, or out of the
+    /// free balance?
+    pub fee_from_wallet: bool,
     /// Does the discount of a pooled asset apply to unrealised profit too, or to its wallet alone?
     pub discounts_profit: bool,
     pub shown_line: ShownLine,

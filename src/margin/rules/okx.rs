@@ -20,6 +20,7 @@ pub(super) const RULES: Rules = Rules {
     leverage_change: LeverageChange::KeepsWallet,
     funding_from: FundingFrom::Wallet,
     removal: Removal::AboveInitial,
+    fee_from_wallet: false,
     discounts_profit: true,
     shown_line: ShownLine::IsolatedTickTowardMark,
 };

@@ -1,7 +1,8 @@
 //! What Bybit adds to the tiers: the fee of closing at the bankruptcy price.
 //!
 //! Source: help pages "New Margin Calculation" (2025-09-18) and "Liquidation Price" (isolated,
-//! 2026-05-27); the cross column fits captures of 2025-11 and 2025-12.
+//! 2026-05-27). In cross the tiers are taken at mark and the fee at the entry: four live positions of
+//! 2025-10 to 2026-03 show it to the last digit.
 
 use rust_decimal::Decimal;
 

@@ -48,7 +48,7 @@ fn example_1_isolated_long_with_margin_added() {
     set(&mut ledger, "ETH", dec!(2400));
     assert_eq!(ledger.equity(), money(dec!(600)));
     assert_eq!(ledger.maintenance(), money(dec!(192)));
-    assert_eq!(ledger.ratio_shown(), Some(Rate::of(dec!(3.125))));
+    assert_eq!(ledger.ratio_shown(), Some(Rate::of(dec!(0.32))));
     let mut more = ledger.clone();
     more.add_margin(money(dec!(200))).expect("added");
     dies_at(&more, "ETH", dec!(2244.8980));

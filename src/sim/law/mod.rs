@@ -94,7 +94,7 @@ impl Law {
                         bybit::value_at_ruin(leg, footing.backing.get(), fee) * fee.get()
                     }
                     MarginMode::Cross => {
-                        bybit::fee_at_loss(&leg.stake_at(leg.mark), footing.taker_fee)
+                        bybit::fee_at_loss(&leg.stake_at(leg.entry), footing.taker_fee)
                     }
                 },
             },
@@ -146,19 +146,23 @@ impl Law {
         }
     }
 
-    /// Initial margin of a held position: that of opening it at the mark, but at its entry where
-    /// Bybit holds it isolated.
+    /// Initial margin of a held position: its value at mark over its leverage; on Bybit with the fee
+    /// as booked at the entry, and all of it at the entry where it is held isolated.
     #[must_use]
     pub fn initial(self, leg: &Exposure<'_>, mode: MarginMode, taker_fee: Rate) -> Decimal {
-        let price = match (self, mode) {
-            (Self::Bybit, MarginMode::Isolated) => leg.entry,
-            (Self::Bybit, MarginMode::Cross)
-            | (
+        let at_mark = leg.stake_at(leg.mark).margin();
+        match (self, mode) {
+            (Self::Bybit, MarginMode::Isolated) => {
+                self.opening(&leg.stake_at(leg.entry), taker_fee)
+            }
+            (Self::Bybit, MarginMode::Cross) => {
+                at_mark + bybit::fee_at_loss(&leg.stake_at(leg.entry), taker_fee)
+            }
+            (
                 Self::BinanceUsdm | Self::BinanceCoinm | Self::Okx | Self::Hyperliquid,
                 MarginMode::Isolated | MarginMode::Cross,
-            ) => leg.mark,
-        };
-        self.opening(&leg.stake_at(price), taker_fee)
+            ) => at_mark,
+        }
     }
 
     /// Whether a scope that holds positions is over: at maintenance, or below it on Hyperliquid.
@@ -309,21 +313,20 @@ impl Ledger {
         }
     }
 
-    /// The ratio as the venue writes it, as a fraction: Binance and Bybit maintenance over equity
-    /// (1 is the end, `None` without equity); OKX and Hyperliquid equity over maintenance (1 is the
-    /// end, `None` without a need).
+    /// The ratio as the venue writes it, as a fraction: maintenance over equity (1 is the end, `None`
+    /// without equity); OKX equity over maintenance (1 is the end, `None` without a need).
     #[must_use]
     pub fn ratio_shown(&self) -> Option<Rate> {
         let (equity, need) = (self.equity(), self.maintenance());
         match self.law {
-            Law::BinanceUsdm | Law::BinanceCoinm | Law::Bybit => {
+            Law::BinanceUsdm | Law::BinanceCoinm | Law::Bybit | Law::Hyperliquid => {
                 if equity.is_positive() {
                     need.ratio(equity)
                 } else {
                     None
                 }
             }
-            Law::Okx | Law::Hyperliquid => equity.ratio(need),
+            Law::Okx => equity.ratio(need),
         }
     }
 
