@@ -7,6 +7,10 @@
 
 mod binance;
 mod bybit;
+mod captures;
+mod evidence;
 mod hyperliquid;
+mod math_page;
 mod okx;
+mod recorded;
 mod world;
