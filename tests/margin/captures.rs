@@ -570,7 +570,9 @@ fn figures_of_live_positions_follow_from_the_rules() {
     for row in &rows {
         println!("{row}");
     }
-    judge(&checks, UNFIT);
+    for known in judge(&checks, UNFIT) {
+        println!("{known}");
+    }
     is_documented(&rows);
 }
 

@@ -142,16 +142,17 @@ impl Unfit {
 }
 
 /// Panics unless every check agrees or is listed, and every listed one is there and does not agree.
-pub(crate) fn judge(checks: &[Check], unfit: &[Unfit]) {
-    let mut wrong = Vec::new();
+/// Returns a sentence on each that does not.
+pub(crate) fn judge(checks: &[Check], unfit: &[Unfit]) -> Vec<String> {
+    let (mut wrong, mut known) = (Vec::new(), Vec::new());
     for check in checks {
         let listed = unfit.iter().find(|unfit| check.says(unfit));
         match (check.fits(), listed) {
             (true, None) => {}
-            (false, Some(row)) if row.still(check) => println!(
+            (false, Some(row)) if row.still(check) => known.push(format!(
                 "does not fit: {} {} {:?}: venue {}, here {}: {}",
                 row.source, row.symbol, row.field, row.theirs, row.ours, row.reason
-            ),
+            )),
             (false, _) => wrong.push(format!("does not fit: {check:?}")),
             (true, Some(_)) => wrong.push(format!("fits all of a sudden: {check:?}")),
         }
@@ -163,6 +164,7 @@ pub(crate) fn judge(checks: &[Check], unfit: &[Unfit]) {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+    known
 }
 
 /// The rows of the evidence table; what does not fit is counted and not measured.
