@@ -140,11 +140,19 @@ impl Leg {
         }
     }
 
-    /// `1 / leverage`; 1 where the leverage is not known, which errs on the side of more demand.
-    pub(super) fn initial_share(&self) -> Decimal {
-        self.leverage
-            .and_then(|leverage| Decimal::ONE.checked_div(leverage.get()))
-            .unwrap_or(Decimal::ONE)
+    /// Value at which the initial margin is lost, as a share of the entry value: `1 - d / leverage`
+    /// with the direction `d`. Where the leverage is not known, the most it can be.
+    pub(super) fn share_at_loss(&self) -> Decimal {
+        let share = |leverage: Leverage| {
+            let part = Decimal::ONE.checked_div(leverage.get())?;
+            Some(Decimal::ONE - self.direction() * part)
+        };
+        let most = if self.direction().is_sign_positive() {
+            Decimal::ONE
+        } else {
+            Decimal::TWO
+        };
+        self.leverage.and_then(share).unwrap_or(most)
     }
 
     /// Contracts that choose the tier where the venue counts contracts.

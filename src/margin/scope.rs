@@ -204,8 +204,7 @@ impl ScopeMargin {
 
     /// Close fee booked at opening: on the bankruptcy value of a position with nothing added to it.
     pub(super) fn booked_fee(&self, leg: &Leg) -> Money {
-        let share = Decimal::ONE - leg.direction() * leg.initial_share();
-        let value = leg.entry_value().saturating_mul(share);
+        let value = leg.entry_value().saturating_mul(leg.share_at_loss());
         Money::of(value) * self.taker_fee
     }
 

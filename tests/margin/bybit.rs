@@ -243,3 +243,21 @@ fn an_isolated_partial_close_leaves_the_line_where_it_was() {
     let after = scope.after_reduce(&key("X"), cut(dec!(0.2), dec!(58000), FEE));
     agree(line(&after.scope, "X"), line(&scope, "X").round_dp(15));
 }
+
+#[test]
+fn an_unknown_leverage_sets_the_most_fee_aside() {
+    for side in [Long, Short] {
+        let of = |leverage: Option<i64>| {
+            let leg = linear("X", side, dec!(1), dec!(100), &low());
+            let leg = match leverage {
+                Some(leverage) => leg.levered(leverage),
+                None => leg,
+            };
+            let scope = with_fee(scope(Venue::Bybit, Cross, dec!(50), vec![leg]), FEE);
+            scope.leg_close_fee(&scope.legs[0], scope.legs[0].mark)
+        };
+        for leverage in [1, 2, 50] {
+            assert!(of(None) >= of(Some(leverage)), "{side} at {leverage}");
+        }
+    }
+}

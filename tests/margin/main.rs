@@ -7,7 +7,11 @@
 
 mod binance;
 mod bybit;
+mod captures;
+mod evidence;
 mod hyperliquid;
+mod math_page;
 mod okx;
 mod properties;
+mod recorded;
 mod world;
