@@ -91,15 +91,16 @@ impl Leg {
     /// Unrealised profit at `price`, in the settlement asset.
     #[must_use]
     pub fn profit(&self, price: Price) -> Money {
-        let moved = match self.contract {
-            ContractKind::Linear => self
-                .face()
-                .saturating_mul(price.get().saturating_sub(self.entry.get())),
-            // Two values are subtracted instead of two reciprocals: fewer digits are lost.
-            ContractKind::Inverse => value_in_coin(self.face(), price)
-                .saturating_sub(value_in_coin(self.face(), self.entry)),
-        };
-        Money::of(moved.saturating_mul(self.direction()))
+        Money::of(
+            self.signed(match self.contract {
+                ContractKind::Linear => self
+                    .face()
+                    .saturating_mul(price.get().saturating_sub(self.entry.get())),
+                // Two values are subtracted instead of two reciprocals: fewer digits are lost.
+                ContractKind::Inverse => value_in_coin(self.face(), price)
+                    .saturating_sub(value_in_coin(self.face(), self.entry)),
+            }),
+        )
     }
 
     /// Initial margin at `price`: value over leverage. `None` where the leverage is not known.
@@ -120,16 +121,17 @@ impl Leg {
         }
     }
 
-    /// +1 where profit rises with `x`, else -1.
-    pub(super) fn direction(&self) -> Decimal {
+    /// Does profit rise with `x`?
+    pub(super) fn rises(&self) -> bool {
         match (self.contract, self.side) {
-            (ContractKind::Linear, Side::Long) | (ContractKind::Inverse, Side::Short) => {
-                Decimal::ONE
-            }
-            (ContractKind::Linear, Side::Short) | (ContractKind::Inverse, Side::Long) => {
-                Decimal::NEGATIVE_ONE
-            }
+            (ContractKind::Linear, Side::Long) | (ContractKind::Inverse, Side::Short) => true,
+            (ContractKind::Linear, Side::Short) | (ContractKind::Inverse, Side::Long) => false,
         }
+    }
+
+    /// `amount` with the sign of the direction of this leg in `x`.
+    pub(super) fn signed(&self, amount: Decimal) -> Decimal {
+        if self.rises() { amount } else { -amount }
     }
 
     /// Value at the entry price.
@@ -145,9 +147,9 @@ impl Leg {
     pub(super) fn share_at_loss(&self) -> Decimal {
         let share = |leverage: Leverage| {
             let part = Decimal::ONE.checked_div(leverage.get())?;
-            Some(Decimal::ONE - self.direction() * part)
+            Some(Decimal::ONE - self.signed(part))
         };
-        let most = if self.direction().is_sign_positive() {
+        let most = if self.rises() {
             Decimal::ONE
         } else {
             Decimal::TWO
@@ -172,7 +174,7 @@ impl Leg {
     /// What closing `quantity` at `price` realises, before fees.
     pub(super) fn result_of(&self, quantity: Quantity, price: Price) -> Money {
         let moved = self.value_of(quantity, price) - self.value_of(quantity, self.entry);
-        Money::of(moved.get().saturating_mul(self.direction()))
+        Money::of(self.signed(moved.get()))
     }
 }
 

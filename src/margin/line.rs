@@ -50,11 +50,19 @@ impl ScopeMargin {
             return self.pooled_line(symbol);
         }
         let leg = self.legs.iter().find(|leg| leg.key.symbol == *symbol)?;
-        let held = self.health_of_others(symbol);
+        let mut own = self.legs.iter().filter(|leg| leg.key.symbol == *symbol);
+        let hedged = own.any(|other| other.rises() != leg.rises());
+        let others = self.legs.iter().filter(|leg| leg.key.symbol != *symbol);
+        let held = self.health_of(others);
         let line = |end: End| {
-            let straight = self.end(symbol, held, leg.coordinate(leg.mark), end)?;
+            // Legs that all gain in one direction are healthy without end in it.
+            if !hedged && leg.rises() != (end == End::Lower) {
+                return None;
+            }
+            let (root, straight) = self.end(symbol, held, leg.coordinate(leg.mark), end)?;
             let price = match leg.contract {
-                ContractKind::Linear => (-straight.offset).checked_div(straight.slope)?,
+                ContractKind::Linear => root,
+                // Divided once more instead of inverting a rounded root.
                 ContractKind::Inverse => (-straight.slope).checked_div(straight.offset)?,
             };
             Some(Line {
@@ -107,9 +115,8 @@ impl ScopeMargin {
                         Decimal::ZERO
                     }
                 };
-                let direction = leg.direction();
-                straight.slope += (direction - fee) * leg.face();
-                straight.offset -= direction * leg.entry_value();
+                straight.slope += leg.signed(leg.face()) - fee * leg.face();
+                straight.offset -= leg.signed(leg.entry_value());
                 contract = Some(leg.contract);
             } else {
                 straight.offset += leg.profit(leg.mark).get();
@@ -144,22 +151,19 @@ impl ScopeMargin {
         moved.wallet
     }
 
-    /// Equity minus demand at the marks held.
-    pub(super) fn health(&self) -> Decimal {
-        self.equity().get().saturating_sub(self.demand().get())
-    }
-
-    /// Wallet plus profit minus demand of every leg outside `symbol`.
-    pub(super) fn health_of_others(&self, symbol: &Symbol) -> Decimal {
+    /// Wallet plus profit minus demand of `legs` at their marks; not for a pool.
+    pub(super) fn health_of<'a>(&self, legs: impl Iterator<Item = &'a Leg>) -> Decimal {
         let mut health = self.wallet.get() - self.reserved.get() - self.other_maintenance.get();
-        for leg in self.legs.iter().filter(|leg| leg.key.symbol != *symbol) {
+        for leg in legs {
             let value = leg.notional(leg.mark);
             let demand = self.demand_on(leg, value);
             health = health
                 .saturating_add(leg.profit(leg.mark).get())
                 .saturating_sub(value.get().saturating_mul(demand.rate))
-                .saturating_add(demand.deduction)
-                .saturating_sub(self.fixed_fee(leg));
+                .saturating_add(demand.deduction);
+            if self.rules.close_fee == CloseFee::AtBankruptcy {
+                health = health.saturating_sub(self.fixed_fee(leg));
+            }
         }
         health
     }
@@ -182,20 +186,27 @@ impl ScopeMargin {
     pub(super) fn straight_of(&self, leg: &Leg, x: Decimal) -> Straight {
         let face = leg.face();
         let demand = self.demand_on(leg, Money::of(face.saturating_mul(x)));
-        let direction = leg.direction();
         Straight {
-            slope: face.saturating_mul(direction - demand.rate),
+            slope: leg
+                .signed(face)
+                .saturating_sub(face.saturating_mul(demand.rate)),
             offset: demand
                 .deduction
-                .saturating_sub(direction.saturating_mul(leg.entry_value()))
+                .saturating_sub(leg.signed(leg.entry_value()))
                 .saturating_sub(self.fixed_fee(leg)),
         }
     }
 
-    /// The straight piece that is zero at this end of the healthy range. Newton's steps on a concave
+    /// Where health is zero at this end of the healthy range, and its straight piece there. Newton's steps on a concave
     /// function: the first may overshoot to the unhealthy side, from where they approach the root
     /// without passing it, one tier or more at a time.
-    fn end(&self, symbol: &Symbol, held: Decimal, mark: Decimal, end: End) -> Option<Straight> {
+    fn end(
+        &self,
+        symbol: &Symbol,
+        held: Decimal,
+        mark: Decimal,
+        end: End,
+    ) -> Option<(Decimal, Straight)> {
         let right = |straight: &Straight| match end {
             End::Lower => straight.slope > Decimal::ZERO,
             End::Upper => straight.slope < Decimal::ZERO,
@@ -216,18 +227,20 @@ impl ScopeMargin {
             .filter(|leg| leg.key.symbol == *symbol)
             .map(|leg| leg.tiers.tiers().len())
             .sum::<usize>();
+        let mut root = None;
         for _ in 0..most + 2 {
             if !right(&straight) {
                 return None;
             }
-            let root = (-straight.offset).checked_div(straight.slope)?;
-            let next = self.straight(symbol, held, root.max(Decimal::ZERO));
+            let found = (-straight.offset).checked_div(straight.slope)?;
+            root = Some((found, straight));
+            let next = self.straight(symbol, held, found.max(Decimal::ZERO));
             if next == straight {
                 break;
             }
             straight = next;
         }
-        right(&straight).then_some(straight)
+        root
     }
 
     /// An `x` at which every leg of `symbol` is in its last tier.

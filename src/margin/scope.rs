@@ -98,10 +98,18 @@ impl ScopeMargin {
         each.sum()
     }
 
-    /// Above the line? Division-free for linear legs: equity against demand.
+    /// Above the line? Division-free for linear legs.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
-        self.outlives(self.equity().get() - self.demand().get())
+        self.outlives(self.health())
+    }
+
+    /// Equity minus demand at the marks held.
+    pub(super) fn health(&self) -> Decimal {
+        if self.is_pooled() {
+            return self.equity().get().saturating_sub(self.demand().get());
+        }
+        self.health_of(self.legs.iter())
     }
 
     /// Is a scope with this `health` alive?
@@ -242,9 +250,9 @@ impl ScopeMargin {
             (CloseFee::None | CloseFee::AtMark, _) => Decimal::ZERO,
             (CloseFee::AtBankruptcy, MarginMode::Cross) => self.booked_fee(leg).get(),
             (CloseFee::AtBankruptcy, MarginMode::Isolated) => {
-                let (fee, direction) = (self.taker_fee.get(), leg.direction());
-                let left = leg.entry_value() - direction * self.wallet.get();
-                let fee = (fee * left).checked_div(Decimal::ONE - direction * fee);
+                let fee = self.taker_fee.get();
+                let left = leg.entry_value() - leg.signed(self.wallet.get());
+                let fee = (fee * left).checked_div(Decimal::ONE - leg.signed(fee));
                 fee.unwrap_or(Decimal::ZERO).max(Decimal::ZERO)
             }
         }
