@@ -127,6 +127,13 @@ impl UsageError {
         }
     }
 
+    pub(super) fn bad_input(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            exit: Exit::BadInput,
+        }
+    }
+
     pub(super) fn config(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),

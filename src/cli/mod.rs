@@ -6,6 +6,7 @@ mod demo;
 mod exchange;
 mod exit;
 mod journal;
+mod liq;
 mod run;
 mod signal;
 mod status;
@@ -33,7 +34,7 @@ const EXITS: &str = "Exit codes:
    0  success; in `demo`: the guarded position survived
    2  wrong command line
    3  `demo`: the guarded position was liquidated
-  65  input that cannot be read (a broken tape)
+  65  input that cannot be read or is wrong (a broken tape, an account for `liq`)
   66  input that is not there (a missing tape or file)
   69  the exchange cannot be reached or refuses
   70  a fault of Plimsoll itself
@@ -55,6 +56,8 @@ enum Command {
     Exchange(exchange::ExchangeArgs),
     /// Show what was done and why.
     Journal(journal::JournalArgs),
+    /// Compute where a position is liquidated; no key, no network.
+    Liq(Box<liq::LiqArgs>),
 }
 
 /// Parses the command line, runs the command, and says in one sentence what went wrong.
@@ -100,6 +103,7 @@ fn dispatch(command: Command) -> anyhow::Result<Exit> {
             journal::run(&args, &mut std::io::stdout().lock())?;
             Ok(Exit::Success)
         }
+        Command::Liq(args) => liq::run(*args),
         Command::Demo(args) => block_on(demo::run(args)),
         Command::Run(args) => block_on(run::run(args)),
         Command::Check(args) => block_on(check::run(args)),
