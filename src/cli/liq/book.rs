@@ -605,6 +605,20 @@ fn notes(account: &Account, known: &[Known]) -> Vec<String> {
             names(&unmarked)
         ));
     }
+    let mut marks: BTreeMap<&Symbol, Price> = BTreeMap::new();
+    let mut torn: BTreeSet<&str> = BTreeSet::new();
+    for known in known {
+        let leg = &known.leg;
+        if *marks.entry(&leg.key.symbol).or_insert(leg.mark) != leg.mark {
+            torn.insert(leg.key.symbol.as_str());
+        }
+    }
+    if !torn.is_empty() {
+        notes.push(format!(
+            "The positions in {} have different mark prices; a contract has one. Each is computed with its own.",
+            names(&torn.into_iter().collect::<Vec<_>>())
+        ));
+    }
     notes.extend(about_tables(known));
     let has_cross = account
         .positions

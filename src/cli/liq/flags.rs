@@ -260,9 +260,13 @@ fn contract(text: &str) -> Result<ContractKind, String> {
 
 pub(super) fn leverage(text: &str) -> Result<Leverage, String> {
     let digits = text.trim().trim_end_matches(['x', 'X', '×']);
-    digits
+    let found: Leverage = digits
         .parse()
-        .map_err(|error| format!("{error}; write 20 or 20x"))
+        .map_err(|error| format!("{error}; write 20 or 20x"))?;
+    if found < 1.into() {
+        return Err("must be 1 or more".to_owned());
+    }
+    Ok(found)
 }
 
 fn positive(text: &str) -> Result<Decimal, String> {

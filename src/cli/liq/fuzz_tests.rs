@@ -12,7 +12,8 @@ use super::input::Source;
 use super::tables::Tables;
 use super::what_if::{Amount, Move, Plan};
 use super::{Origin, answer, text};
-use crate::domain::Money;
+use crate::domain::{Money, Symbol, Tier};
+use crate::margin::{ScopeMargin, TierBy};
 
 const NUMBERS: &[&str] = &[
     "0",
@@ -90,14 +91,14 @@ fn number() -> impl Strategy<Value = Value> {
 /// Mostly numbers in their usual size, so that many cases come to an answer.
 fn usual(from: i64, to: i64, scale: u32) -> impl Strategy<Value = Value> {
     prop_oneof![
-        12 => (from..to).prop_map(move |units| json!(Decimal::new(units, scale).to_string())),
+        60 => (from..to).prop_map(move |units| json!(Decimal::new(units, scale).to_string())),
         1 => number(),
     ]
 }
 
 fn word(usual: &'static [&'static str]) -> impl Strategy<Value = Value> {
     prop_oneof![
-        12 => select(usual).prop_map(|word| json!(word)),
+        60 => select(usual).prop_map(|word| json!(word)),
         1 => select(WORDS).prop_map(|word| json!(word)),
         1 => Just(Value::Null),
     ]
@@ -142,7 +143,7 @@ fn tiers() -> BoxedStrategy<Value> {
             {"cap": null, "maintenance_rate": Decimal::new(rate + more, 3).to_string()},
         ])
     });
-    prop_oneof![1 => wild.prop_map(Value::Array), 6 => tame].boxed()
+    prop_oneof![1 => wild.prop_map(Value::Array), 20 => tame].boxed()
 }
 
 fn position() -> BoxedStrategy<Value> {
@@ -172,7 +173,7 @@ fn position() -> BoxedStrategy<Value> {
         ("tiers", tiers()),
         ("family", maybe(word(&["A", "B"]))),
         ("settle_asset", maybe(word(&["USDT", "BTC"]))),
-        ("tick_size", maybe(number())),
+        ("tick_size", maybe(usual(1, 100, 2))),
         ("funding_rate", maybe(usual(-100, 100, 4))),
     ])
 }
@@ -193,7 +194,7 @@ fn asset() -> BoxedStrategy<Value> {
     ])
 }
 
-fn account() -> BoxedStrategy<Value> {
+fn wild() -> BoxedStrategy<Value> {
     let assets = proptest::collection::vec(asset(), 0..3).prop_map(Value::Array);
     let wallets = object(vec![
         ("USDT", usual(0, 1_000_000, 1).boxed()),
@@ -227,11 +228,43 @@ fn account() -> BoxedStrategy<Value> {
         ("other_maintenance", maybe(usual(0, 10_000, 1))),
         (
             "positions",
-            proptest::collection::vec(position(), 0..4)
+            proptest::collection::vec(position(), 1..4)
                 .prop_map(Value::Array)
                 .boxed(),
         ),
     ])
+}
+
+/// An account whose contradictions have been taken out, more often than not.
+fn account() -> BoxedStrategy<Value> {
+    (wild(), 0_u8..4)
+        .prop_map(|(mut account, luck)| {
+            let exchange = account["exchange"].as_str().unwrap_or_default();
+            let contract = match exchange {
+                "bybit" | "okx" => json!("linear"),
+                _ => Value::Null,
+            };
+            let hedge = if exchange == "hyperliquid" {
+                "one-way"
+            } else {
+                "hedge"
+            };
+            let positions = account.get_mut("positions").and_then(Value::as_array_mut);
+            for position in positions.into_iter().flatten().filter(|_| luck > 0) {
+                if position["margin_mode"] == "isolated" {
+                    position["isolated_margin"] = json!("1000");
+                } else {
+                    position["isolated_margin"] = Value::Null;
+                }
+                position["contract"] = contract.clone();
+            }
+            if luck > 0 {
+                account["wallets"] = Value::Null;
+                account["position_mode"] = json!(hedge);
+            }
+            account
+        })
+        .boxed()
 }
 
 fn plan() -> impl Strategy<Value = Plan> {
@@ -312,7 +345,7 @@ proptest! {
     }
 
     #[test]
-    fn a_folded_scope_has_the_lines_of_the_whole_one(account in account()) {
+    fn at_every_line_the_whole_scope_has_nothing_left_above_the_demand(account in account()) {
         let tables = Tables::built_in().expect("readable");
         let Ok(account) = Source::of(&account.to_string()).account() else {
             return Ok(());
@@ -329,9 +362,13 @@ proptest! {
                     (Some(one), Some(other)) => (one - other).abs() <= one.abs() * dec!(0.000000000000001),
                     (one, other) => one == other,
                 };
-                let (one, other) = (alone.line(symbol), backed.margin.line(symbol));
-                let price = |line: Option<crate::margin::Line>| line.map(|line| line.price.get());
-                prop_assert!(close(price(one), price(other)), "{:?} {:?}", one, other);
+                if let Some(line) = alone.line(symbol).filter(|_| is_continuous(&backed.margin) && has_one_mark(&backed.margin, symbol)) {
+                    let there = backed.margin.at_mark(symbol, line.price);
+                    let health = (there.equity() - there.demand()).abs();
+                    let sums: Money = there.legs.iter().map(|leg| leg.notional(leg.mark)).sum();
+                    let room = (sums.get() + there.wallet.get().abs() + dec!(1)) * dec!(0.000000000001);
+                    prop_assert!(health.get() <= room, "{:?} {}", line, health);
+                }
                 let (one, other) = (alone.bankruptcy_price(symbol), backed.margin.bankruptcy_price(symbol));
                 let price = |price: Option<crate::domain::Price>| price.map(crate::domain::Price::get);
                 prop_assert!(close(price(one), price(other)), "{:?} {:?}", one, other);
@@ -340,6 +377,32 @@ proptest! {
             }
         }
     }
+}
+
+/// Does the maintenance of every leg rise without jumps, so that it meets the equity somewhere?
+fn is_continuous(scope: &ScopeMargin) -> bool {
+    scope.legs.iter().all(|leg| {
+        let tiers = leg.tiers.tiers();
+        let mut pairs = tiers.iter().zip(tiers.iter().skip(1));
+        let by_value = scope.rules.tier_by == TierBy::Value;
+        let starts_at_zero = tiers.first().is_some_and(|tier| tier.deduction.is_zero());
+        let joins = |(one, next): (&Tier, &Tier)| {
+            let step = next.floor * (next.maintenance_rate - one.maintenance_rate);
+            next.deduction == one.deduction + step
+        };
+        starts_at_zero && (!by_value || pairs.all(joins))
+    })
+}
+
+/// A path of the whole scope keeps different marks of one symbol apart; a line has one.
+fn has_one_mark(scope: &ScopeMargin, symbol: &Symbol) -> bool {
+    let mut marks = scope
+        .legs
+        .iter()
+        .filter(|leg| leg.key.symbol == *symbol)
+        .map(|leg| leg.mark);
+    let first = marks.next();
+    marks.all(|mark| Some(mark) == first)
 }
 
 #[test]
@@ -354,7 +417,7 @@ fn the_accounts_of_the_fuzz_are_often_answered() {
         answered += usize::from(tell(&account.to_string(), &tables, &Plan::default()).is_ok());
     }
     assert!(
-        answered > 10,
+        answered > 60,
         "{answered} of 300 accounts came to an answer"
     );
 }

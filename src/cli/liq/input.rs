@@ -385,13 +385,23 @@ fn position(raw: &RawValue, place: Place, venue: Venue) -> Result<Stated, Wrong>
         entry: object.needed("entry_price", "write the average price of the position")?,
         mark: object.number("mark_price")?,
         margin: object.number("isolated_margin")?,
-        leverage: object.number("leverage")?,
+        leverage: leverage(&object)?,
         tiers: tiers(&object, venue)?,
         family: object.text("family")?,
         settle: object.text("settle_asset")?,
         tick: positive(&object, "tick_size")?,
         funding: object.number("funding_rate")?,
     })
+}
+
+fn leverage(object: &Object<'_>) -> Result<Option<Leverage>, Wrong> {
+    let leverage: Option<Leverage> = object.number("leverage")?;
+    match leverage {
+        Some(leverage) if leverage < 1.into() => {
+            Err(object.at("leverage").wrong("must be 1 or more: 20 for 20x"))
+        }
+        leverage => Ok(leverage),
+    }
 }
 
 fn tiers(position: &Object<'_>, venue: Venue) -> Result<Option<TierTable>, Wrong> {

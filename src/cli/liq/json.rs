@@ -252,6 +252,14 @@ where
         return Err(format!("must be a decimal number, found {}", kind(raw)));
     };
     digits.parse::<T>().map_err(|error| match error {
+        NumberError::NotANumber { .. }
+            if digits.bytes().all(|c| b"0123456789.eE+-".contains(&c)) =>
+        {
+            format!(
+                "{} cannot be taken exactly; write at most 28 digits",
+                echo(digits)
+            )
+        }
         NumberError::NotANumber { .. } => format!(
             "{} is not a decimal number; write digits with a point, such as \"1234.5\"",
             echo(digits)
