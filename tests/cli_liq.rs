@@ -411,6 +411,26 @@ fn bybit_cross_takes_the_fee_on_the_entry_value() {
 }
 
 #[test]
+fn bybit_cross_sets_the_close_fees_of_all_positions_aside() {
+    let position = |symbol, side, quantity, entry| {
+        json!({"symbol": symbol, "margin_mode": "cross", "side": side, "quantity": quantity,
+            "entry_price": entry, "leverage": 10, "tiers": one_tier("0.005", "0")})
+    };
+    let answer = asked(
+        &json!({"exchange": "bybit", "wallet_balance": "5000", "taker_fee_rate": "0.00055", "positions": [
+            position("BTCUSDT", "long", "0.2", 60000),
+            position("ETHUSDT", "short", "2", 3000),
+        ]}),
+        "",
+    );
+    // 0.2 * 60000 * 0.9 * fee, and 2 * 3000 * 1.1 * fee with the maintenance of 30.
+    let (fee, other) = (dec!(5.94), dec!(3.63) + dec!(30));
+    let line = (dec!(12000) - dec!(5000) + fee + other) / (dec!(0.2) * dec!(0.995));
+    agree(&answer, "/positions/0/liquidation_price", line.round_dp(9));
+    assert_eq!(number(&answer, "/account/close_fee"), dec!(9.57));
+}
+
+#[test]
 fn okx_isolated_linear_and_inverse() {
     let swap = "--exchange okx --symbol BTC-USDT-SWAP --quantity 200 --entry 60000 --leverage 20 --taker-fee 0.05% --tick 0.1";
     for (side, line, shown) in [
@@ -801,6 +821,34 @@ fn the_list_has_every_table_with_day_and_source() {
     );
     assert_eq!(list[0]["contract_size"], "0.01");
     assert_eq!(list[0]["as_of"].as_str().map(str::len), Some(10));
+}
+
+/// The commands in the section of the README, each with what it shows as the answer.
+#[test]
+fn the_readme_shows_what_the_program_answers() {
+    let readme = include_str!("../README.md");
+    let section = readme
+        .split("## What is my liquidation price?")
+        .nth(1)
+        .expect("the section");
+    let section = section.split("\n## ").next().expect("an end");
+    let blocks = |fence: &str| {
+        let parts = section.split(fence).skip(1);
+        parts
+            .map(|rest| rest.split("\n```").next().expect("an end").to_owned())
+            .collect::<Vec<_>>()
+    };
+    let (commands, answers) = (blocks("```sh\n"), blocks("```text\n"));
+    assert_eq!(commands.len(), 2);
+    for (command, answer) in commands.iter().zip(answers) {
+        let (line, input) = command.split_once(" <<'END'\n").unwrap_or((command, ""));
+        let input = input.trim_end_matches("END");
+        let line = line.replace("\\\n", " ");
+        let words: Vec<&str> = line.split_whitespace().skip(2).collect();
+        let told = liq(&words, input);
+        assert_eq!(told.code, 0, "{told:?}");
+        assert_eq!(told.out.trim_end(), answer);
+    }
 }
 
 // What if.
@@ -1336,6 +1384,35 @@ fn a_file_is_read_and_named_and_a_missing_one_has_its_own_code() {
         &liq(&["--input", home.path().to_str().expect("text")], ""),
         NO_INPUT,
         &["cannot be read"],
+    );
+}
+
+#[test]
+fn doubtful_statements_are_answered_with_a_note() {
+    let mut position = json!({"symbol": "X1USDT", "margin_mode": "isolated", "side": "long", "quantity": 1,
+        "entry_price": 100, "mark_price": 100, "isolated_margin": 10, "leverage": 10, "tiers": [
+            {"floor": 0, "cap": 1000, "maintenance_rate": 0.01},
+            {"floor": 1000, "cap": null, "maintenance_rate": 0.02, "deduction": 0}]});
+    let answer = asked(&account("binance-usdm", position.clone(), json!({})), "");
+    assert!(
+        answer["notes"]
+            .to_string()
+            .contains("X1USDT make the maintenance jump"),
+        "{answer:#}"
+    );
+    position["tiers"][1]["deduction"] = json!("10");
+    let answer = asked(&account("binance-usdm", position.clone(), json!({})), "");
+    assert_eq!(answer["notes"], json!([]));
+    let mut short = position.clone();
+    short["side"] = json!("short");
+    let hedged = json!({"exchange": "bybit", "position_mode": "hedge", "taker_fee_rate": "0.00055",
+        "positions": [position, short]});
+    let answer = asked(&hedged, "");
+    assert!(
+        answer["notes"]
+            .to_string()
+            .contains("both sides are added up"),
+        "{answer:#}"
     );
 }
 

@@ -56,7 +56,6 @@ enum Command {
     Exchange(exchange::ExchangeArgs),
     /// Show what was done and why.
     Journal(journal::JournalArgs),
-    /// Compute where a position is liquidated; no key, no network.
     Liq(Box<liq::LiqArgs>),
 }
 

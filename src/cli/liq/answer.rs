@@ -6,7 +6,7 @@ use rust_decimal::{Decimal, RoundingStrategy};
 use serde::{Serialize, Serializer};
 
 use super::alone::Folded;
-use super::book::{Backed, Book, Slot};
+use super::book::{Backed, Book, PRICE_MIN, Slot};
 use super::json::{Place, Wrong};
 use crate::domain::{
     ContractKind, MarginMode, Money, PositionKey, Price, Rate, Side, Symbol, Tier,
@@ -193,13 +193,20 @@ impl State {
     /// [`Wrong`] when a position or its line lies beyond the end of its tiers.
     pub(super) fn of(book: &Book) -> Result<Self, Wrong> {
         let common: Vec<Common<'_>> = book.scopes.iter().map(Common::of).collect();
+        let free: BTreeMap<&Option<String>, Money> = common
+            .iter()
+            .filter(|common| common.backed.margin.mode == MarginMode::Cross)
+            .map(|common| (&common.backed.asset, common.free.unwrap_or_default()))
+            .collect();
         let mut positions = Vec::with_capacity(book.slots.len());
         for slot in &book.slots {
             let Some(common) = common.get(slot.scope) else {
                 continue;
             };
             if let Some(leg) = common.legs.get(&slot.key) {
-                let free = book.free_for(common);
+                let asset = &common.backed.asset;
+                let idle = || book.idle_for(asset.as_ref()).unwrap_or_default();
+                let free = free.get(asset).copied().unwrap_or_else(idle);
                 positions.push(position(common, leg, slot, free)?);
             }
         }
@@ -221,19 +228,6 @@ impl State {
 }
 
 impl Book {
-    /// Free balance from which funding may be paid first, as far as it is known.
-    fn free_for(&self, common: &Common<'_>) -> Money {
-        let asset = &common.backed.asset;
-        let cross = self
-            .scopes
-            .iter()
-            .find(|other| other.margin.mode == MarginMode::Cross && other.asset == *asset);
-        match cross {
-            Some(cross) => cross.margin.free_margin().unwrap_or_default(),
-            None => self.idle_for(asset.as_ref()).unwrap_or_default(),
-        }
-    }
-
     /// A stated wallet that backs no cross position.
     pub(super) fn idle_for(&self, asset: Option<&String>) -> Option<Money> {
         let own = self.idle.get(&asset.cloned());
@@ -334,7 +328,7 @@ fn position(
     let tier = scope.tier(leg, leg.notional(leg.mark));
     let after_funding = slot.funding.map(|rate| {
         let paid = alone.after_funding(symbol, rate, leg.mark, free).scope;
-        paid.line(symbol).map(|line| price(line.price))
+        self::line(&paid, symbol, paid.is_healthy()).map(|line| price(line.price))
     });
     let shown = line.filter(|_| scope.rules.shown_line != ShownLine::Exact);
     Ok(PositionAnswer {
@@ -350,7 +344,9 @@ fn position(
             .zip(slot.tick)
             .map(|(line, tick)| price(scope.shown_line(line, tick))),
         liquidation_price_after_funding: after_funding,
-        bankruptcy_price: alone.bankruptcy_price(symbol).map(price),
+        bankruptcy_price: (alone.bankruptcy_price(symbol))
+            .filter(|bust| bust.get() >= PRICE_MIN)
+            .map(price),
         maintenance_margin: money(scope.leg_maintenance(leg, leg.mark)),
         close_fee: sets_fee_aside(scope).then(|| money(scope.leg_close_fee(leg, leg.mark))),
         initial_margin: scope.leg_initial_margin(leg).map(money),
@@ -379,7 +375,10 @@ fn position(
 
 /// The line of `symbol`, with the direction in which it is crossed.
 fn line(alone: &ScopeMargin, symbol: &Symbol, healthy: bool) -> Option<Line> {
-    let line = alone.line(symbol)?;
+    // A price of nothing is none.
+    let line = alone
+        .line(symbol)
+        .filter(|line| line.price.get() >= PRICE_MIN)?;
     // The search of a pooled scope tells where it leads from here: from the wrong side, out of
     // danger.
     let turned = alone.is_pooled() && !healthy;

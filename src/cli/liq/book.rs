@@ -17,7 +17,11 @@ use crate::domain::{
 use crate::margin::{CloseFee, Leg, ScopeMargin, Venue};
 
 /// The smallest price that is taken: below it an inverse contract leaves the range of exact numbers.
-const PRICE_MIN: Decimal = Decimal::from_parts(1, 0, 0, false, 15);
+pub(super) const PRICE_MIN: Decimal = Decimal::from_parts(1, 0, 0, false, 15);
+/// A deduction may be off by this share of its step, as rounded tables are…
+const JUMP: Rate = Rate::of(Decimal::from_parts(1, 0, 0, false, 2));
+/// …or by this share of the value at the border.
+const JUMP_OF_VALUE: Rate = Rate::of(Decimal::from_parts(1, 0, 0, false, 5));
 /// Names in a note before the rest is only counted.
 const NAMES_MAX: usize = 5;
 
@@ -619,6 +623,7 @@ fn notes(account: &Account, known: &[Known]) -> Vec<String> {
             names(&torn.into_iter().collect::<Vec<_>>())
         ));
     }
+    notes.extend(doubts(account));
     notes.extend(about_tables(known));
     let has_cross = account
         .positions
@@ -634,6 +639,48 @@ fn notes(account: &Account, known: &[Known]) -> Vec<String> {
         ));
     }
     notes
+}
+
+/// What was stated and may be computed otherwise by the venue.
+fn doubts(account: &Account) -> Vec<String> {
+    let mut notes = Vec::new();
+    let jumps: Vec<&str> = (account.positions.iter())
+        .filter(|stated| account.venue != Venue::Okx && stated.tiers.as_ref().is_some_and(jumps))
+        .map(|stated| stated.symbol.as_str())
+        .collect();
+    if !jumps.is_empty() {
+        notes.push(format!(
+            "The deductions in the tiers of {} make the maintenance jump from tier to tier, which the exchange's do not; leave them out to have them computed.",
+            names(&jumps)
+        ));
+    }
+    let mut long: BTreeSet<&str> = BTreeSet::new();
+    let mut short: BTreeSet<&str> = BTreeSet::new();
+    for stated in &account.positions {
+        let side = match stated.side {
+            Side::Long => &mut long,
+            Side::Short => &mut short,
+        };
+        side.insert(&stated.symbol);
+    }
+    let hedged: Vec<&str> = long.intersection(&short).copied().collect();
+    if account.venue == Venue::Bybit && !hedged.is_empty() {
+        notes.push(format!(
+            "Bybit has rules of its own for a long and a short of one contract ({}) that it does not publish as a formula; here both sides are added up, which asks for more.",
+            names(&hedged)
+        ));
+    }
+    notes
+}
+
+/// Does the maintenance jump by more than a rounded deduction explains?
+fn jumps(table: &TierTable) -> bool {
+    let tiers = table.tiers();
+    tiers.iter().zip(tiers.iter().skip(1)).any(|(one, next)| {
+        let step = next.floor * (next.maintenance_rate - one.maintenance_rate);
+        let off = (next.deduction - one.deduction - step).abs();
+        off > step * JUMP && off > next.floor * JUMP_OF_VALUE
+    })
 }
 
 /// Which built-in tables were used, of which day, and what is doubtful about them.

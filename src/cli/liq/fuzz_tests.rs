@@ -7,7 +7,7 @@ use rust_decimal::{Decimal, dec};
 use serde_json::{Map, Value, json};
 
 use super::alone::Folded;
-use super::book::Book;
+use super::book::{Book, PRICE_MIN};
 use super::input::Source;
 use super::tables::Tables;
 use super::what_if::{Amount, Move, Plan};
@@ -362,7 +362,7 @@ proptest! {
                     (Some(one), Some(other)) => (one - other).abs() <= one.abs() * dec!(0.000000000000001),
                     (one, other) => one == other,
                 };
-                if let Some(line) = alone.line(symbol).filter(|_| is_continuous(&backed.margin) && has_one_mark(&backed.margin, symbol)) {
+                if let Some(line) = alone.line(symbol).filter(|line| is_continuous(&backed.margin) && has_one_mark(&backed.margin, symbol) && line.price.get() >= PRICE_MIN) {
                     let there = backed.margin.at_mark(symbol, line.price);
                     let health = (there.equity() - there.demand()).abs();
                     let sums: Money = there.legs.iter().map(|leg| leg.notional(leg.mark)).sum();

@@ -44,6 +44,7 @@ use super::terminal::print;
 use crate::domain::{Leverage, Money, Rate};
 use crate::margin::Venue;
 
+/// Compute where a position is liquidated; no key, no network.
 #[derive(Debug, Args)]
 #[command(long_about = LONG_ABOUT, after_help = SHORT_EXAMPLES, after_long_help = EXAMPLES)]
 pub(super) struct LiqArgs {

@@ -175,8 +175,12 @@ fn position_rows(
             format!("{unit}margin plus unrealised profit"),
         );
     }
+    let less = match position.more.tier.deduction {
+        none if none.is_zero() => String::new(),
+        some => format!(" less {}", amount(some.get(), asset)),
+    };
     let tier = format!(
-        "{unit}must be covered: {} of the value, tier {} of {}",
+        "{unit}must be covered: {} of the value{less}, tier {} of {}",
         percent(Number(position.more.tier.maintenance_rate.as_pct())),
         position.tier,
         position.more.tiers
@@ -205,7 +209,7 @@ fn position_rows(
             both(&|p| optional(p.margin_ratio, ratio)),
             ratio_hint(venue).to_owned(),
         );
-        let of = |p: &PositionAnswer| optional(p.removable_margin, |n| amount(n.0, asset));
+        let of = |p: &PositionAnswer| known(p.removable_margin, |n| amount(n.0, asset));
         row(
             "may be taken out",
             both(&of),
@@ -245,7 +249,7 @@ fn account_rows(venue: Venue, account: &AccountAnswer, later: Option<&AccountAns
     );
     row(
         "initial margin",
-        both(&|a| optional(a.initial_margin, coins)),
+        both(&|a| known(a.initial_margin, coins)),
         "bound by the leverage",
     );
     row(
@@ -255,12 +259,12 @@ fn account_rows(venue: Venue, account: &AccountAnswer, later: Option<&AccountAns
     );
     row(
         "free",
-        both(&|a| optional(a.free_margin, coins)),
+        both(&|a| known(a.free_margin, coins)),
         "for new positions",
     );
     row(
         "may be taken out",
-        both(&|a| optional(a.removable_margin, coins)),
+        both(&|a| known(a.removable_margin, coins)),
         "by the venue's rule",
     );
     let down =
@@ -443,6 +447,11 @@ fn size(position: &PositionAnswer) -> String {
 
 fn optional(number: Option<Number>, text: impl Fn(Number) -> String) -> String {
     number.map_or_else(|| "none".to_owned(), text)
+}
+
+/// What is missing here needs a leverage that was not given.
+fn known(number: Option<Number>, text: impl Fn(Number) -> String) -> String {
+    number.map_or_else(|| "unknown".to_owned(), text)
 }
 
 fn price(number: Number) -> String {

@@ -1,5 +1,6 @@
 //! What would be after a move of prices, a trim, a new leverage, more or less margin: in this order.
 
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use rust_decimal::Decimal;
@@ -10,7 +11,7 @@ use super::book::{Book, Slot, check_range};
 use super::json::echo;
 use super::tables::near;
 use crate::domain::{Leverage, MarginMode, Money, Price, Quantity, Rate, Side, Symbol};
-use crate::margin::{Reduction, ScopeMargin, Shock};
+use crate::margin::{FundingFrom, Reduction, ScopeMargin, Shock};
 
 /// Positions that a message names.
 const NAMES_MAX: usize = 6;
@@ -260,22 +261,37 @@ impl Outcome {
     }
 
     fn pay_funding(&mut self) -> Result<(), UsageError> {
-        let mut paid: Vec<(usize, Symbol)> = Vec::new();
+        let mut paid: BTreeSet<(usize, Symbol)> = BTreeSet::new();
         for slot in self.book.slots.clone() {
-            let once = (slot.scope, slot.key.symbol.clone());
-            let Some(rate) = slot.funding.filter(|_| !paid.contains(&once)) else {
+            let Some(rate) = slot.funding else {
                 continue;
             };
+            if !paid.insert((slot.scope, slot.key.symbol.clone())) {
+                continue;
+            }
             let Some((backed, leg)) = self.book.leg(&slot) else {
                 continue;
             };
-            let free = self
-                .book
-                .idle_for(backed.asset.as_ref())
-                .unwrap_or_default();
-            let after = backed.margin.after_funding(&once.1, rate, leg.mark, free);
-            self.replace(slot.scope, after.scope, after.freed);
-            paid.push(once);
+            let free = self.free_of(backed.asset.as_ref());
+            // The legs concerned are enough, and few.
+            let whole = &backed.margin;
+            let legs = whole
+                .legs
+                .iter()
+                .filter(|leg| leg.key.symbol == slot.key.symbol);
+            let before = ScopeMargin {
+                legs: legs.cloned().collect(),
+                collateral: whole.collateral.clone(),
+                ..*whole
+            };
+            let after = before.after_funding(&slot.key.symbol, rate, leg.mark, free);
+            let Some(backed) = self.book.scopes.get_mut(slot.scope) else {
+                continue;
+            };
+            backed.margin.wallet += after.scope.wallet - before.wallet;
+            backed.margin.collateral = after.scope.collateral;
+            let asset = backed.asset.clone();
+            self.free(asset.as_ref(), after.freed);
         }
         if paid.is_empty() {
             return Err(UsageError::new(
@@ -283,6 +299,21 @@ impl Outcome {
             ));
         }
         Ok(())
+    }
+
+    /// Free balance in `asset`, as far as it is known.
+    fn free_of(&self, asset: Option<&String>) -> Money {
+        if self.book.venue.rules().funding_from == FundingFrom::Wallet {
+            return Money::ZERO;
+        }
+        let cross = self
+            .cross_of(asset)
+            .and_then(|cross| self.book.scopes.get(cross));
+        let free = match cross {
+            Some(cross) => cross.margin.free_margin(),
+            None => self.book.idle_for(asset),
+        };
+        free.unwrap_or_default()
     }
 
     fn trim(&mut self, slot: &Slot, amount: Amount, plan: &Plan) -> Result<(), UsageError> {
@@ -391,26 +422,28 @@ impl Outcome {
         self.replace(place, after, freed);
     }
 
-    /// Puts a scope back; what an isolated one freed goes to the cross wallet of its asset.
+    /// Puts a scope back with what it freed.
     fn replace(&mut self, place: usize, scope: ScopeMargin, freed: Money) {
         let Some(backed) = self.book.scopes.get_mut(place) else {
             return;
         };
         backed.margin = scope;
         let asset = backed.asset.clone();
+        self.free(asset.as_ref(), freed);
+    }
+
+    /// What an isolated scope freed goes to the cross wallet of its asset.
+    fn free(&mut self, asset: Option<&String>, freed: Money) {
         self.freed += freed;
         if freed.is_zero() {
             return;
         }
-        if let Some(cross) = self.cross_of(asset.as_ref())
+        if let Some(cross) = self.cross_of(asset)
             && let Some(cross) = self.book.scopes.get_mut(cross)
         {
-            let name = asset.as_deref().unwrap_or_default();
-            let listed = cross
-                .margin
-                .collateral
-                .iter_mut()
-                .find(|held| held.asset.as_str() == name);
+            let name = asset.map(String::as_str).unwrap_or_default();
+            let listed =
+                (cross.margin.collateral.iter_mut()).find(|held| held.asset.as_str() == name);
             match listed {
                 Some(held) => held.amount += freed,
                 None => cross.margin.wallet += freed,
