@@ -2,28 +2,20 @@
 //! into the scopes that are liquidated together.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use rust_decimal::Decimal;
 
 use super::account::{Account, Stated};
 use super::json::{self, Place, Wrong};
+use super::known::{Known, position};
+use super::notes::notes;
 use super::symbol;
-use super::tables::{Broken, Table, Tables};
-use crate::domain::{
-    ContractKind, MarginMode, Money, PositionKey, PositionSide, Price, Rate, Side, Symbol,
-    TierTable,
-};
+use super::tables::{Broken, Tables};
+use crate::domain::{ContractKind, MarginMode, Money, PositionKey, Price, Rate};
 use crate::margin::{CloseFee, Leg, ScopeMargin, Venue};
 
 /// The smallest price that is taken: below it an inverse contract leaves the range of exact numbers.
 pub(super) const PRICE_MIN: Decimal = Decimal::from_parts(1, 0, 0, false, 15);
-/// A deduction may be off by this share of its step, as rounded tables are…
-const JUMP: Rate = Rate::of(Decimal::from_parts(1, 0, 0, false, 2));
-/// …or by this share of the value at the border.
-const JUMP_OF_VALUE: Rate = Rate::of(Decimal::from_parts(1, 0, 0, false, 5));
-/// Names in a note before the rest is only counted.
-const NAMES_MAX: usize = 5;
 
 /// Everything that is computed with.
 #[derive(Debug, Clone)]
@@ -56,13 +48,6 @@ pub(super) struct Slot {
     pub(super) funding: Option<Rate>,
 }
 
-/// The origin of a built-in table.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Dated {
-    as_of: String,
-    note: Option<String>,
-}
-
 /// Why there is no book.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum BookError {
@@ -70,15 +55,6 @@ pub(super) enum BookError {
     Wrong(#[from] Wrong),
     #[error(transparent)]
     Broken(#[from] Broken),
-}
-
-/// A position with everything known about it.
-struct Known {
-    leg: Leg,
-    settle: Option<String>,
-    fee: Option<Rate>,
-    table: Option<Dated>,
-    marked: bool,
 }
 
 impl Book {
@@ -305,185 +281,6 @@ fn refuse_twins(account: &Account) -> Result<(), Wrong> {
     Ok(())
 }
 
-type Ladders<'t> = BTreeMap<&'t str, Arc<TierTable>>;
-
-fn position<'t>(
-    account: &Account,
-    index: usize,
-    tables: &'t Tables,
-    ladders: &mut Ladders<'t>,
-) -> Result<Known, BookError> {
-    let place = Place::position(index);
-    let Some(stated) = account.positions.get(index) else {
-        return Err(place.wrong("is not there").into());
-    };
-    let table = tables.find(account.venue, &stated.symbol);
-    let contract = contract(account.venue, stated, table, &place)?;
-    let size = contract_size(account.venue, stated, table, contract, &place)?;
-    let tiers = match (&stated.tiers, table) {
-        (Some(tiers), _) => Arc::new(tiers.clone()),
-        (None, Some(table)) => match ladders.get(table.symbol.as_str()) {
-            Some(ladder) => Arc::clone(ladder),
-            None => {
-                let ladder = table.ladder()?;
-                ladders.insert(&table.symbol, Arc::clone(&ladder));
-                ladder
-            }
-        },
-        (None, None) => {
-            return Err(place
-                .key("tiers")
-                .wrong(no_table(account, stated, tables))
-                .into());
-        }
-    };
-    let fee = account
-        .taker_fee
-        .or_else(|| table.map(|table| table.taker_fee_rate));
-    needs(account, stated, fee, &place)?;
-    let position_side = match (account.hedge, stated.side) {
-        (false, _) => PositionSide::Both,
-        (true, Side::Long) => PositionSide::Long,
-        (true, Side::Short) => PositionSide::Short,
-    };
-    // The venue's own spelling, where a table knows it.
-    let name = table.map_or(stated.symbol.as_str(), |table| &table.symbol);
-    let key = PositionKey {
-        symbol: Symbol::new(name),
-        position_side,
-    };
-    let mark = stated.mark.unwrap_or(stated.entry);
-    let mut leg = Leg::linear(key, stated.side, stated.quantity, stated.entry, mark, tiers);
-    leg.contract = contract;
-    leg.contract_size = size;
-    leg.leverage = stated.leverage;
-    let family = match &stated.family {
-        Some(family) => Some(family.clone()),
-        None => symbol::family(account.venue, name),
-    };
-    leg.family = family.map(|family| Symbol::new(&family));
-    check_range(&leg).map_err(|what| place.key("quantity").wrong(what))?;
-    let settle = match &stated.settle {
-        Some(settle) => Some(settle.clone()),
-        None => symbol::settlement(account.venue, name, contract),
-    };
-    Ok(Known {
-        leg,
-        settle,
-        fee,
-        table: table.filter(|_| stated.tiers.is_none()).map(|table| Dated {
-            as_of: table.as_of.clone(),
-            note: table.note.clone(),
-        }),
-        marked: stated.mark.is_some(),
-    })
-}
-
-fn contract(
-    venue: Venue,
-    stated: &Stated,
-    table: Option<&Table>,
-    place: &Place,
-) -> Result<ContractKind, Wrong> {
-    let named = table
-        .map(|table| table.contract)
-        .or_else(|| symbol::contract(venue, &stated.symbol));
-    let fixed = match venue {
-        Venue::BinanceUsdm | Venue::BinanceCoinm | Venue::Hyperliquid => true,
-        Venue::Bybit | Venue::Okx => table.is_some(),
-    };
-    match (stated.contract, named) {
-        (Some(said), Some(named)) if fixed && said != named => {
-            let kind = |kind| match kind {
-                ContractKind::Linear => "linear",
-                ContractKind::Inverse => "inverse",
-            };
-            let what = format!(
-                "is {}, but {} at {venue} is {}",
-                kind(said),
-                json::echo(&stated.symbol),
-                kind(named)
-            );
-            Err(place.key("contract").wrong(what))
-        }
-        (Some(said), _) => Ok(said),
-        (None, Some(named)) => Ok(named),
-        (None, None) => {
-            let fix = "the name does not say it; write \"linear\" or \"inverse\"";
-            Err(place.key("contract").wrong(json::missing(fix)))
-        }
-    }
-}
-
-fn contract_size(
-    venue: Venue,
-    stated: &Stated,
-    table: Option<&Table>,
-    contract: ContractKind,
-    place: &Place,
-) -> Result<Decimal, Wrong> {
-    if let Some(size) = stated.contract_size {
-        return Ok(size);
-    }
-    if let Some(table) = table.filter(|table| table.contract == contract) {
-        return Ok(table.contract_size);
-    }
-    match venue {
-        Venue::BinanceUsdm | Venue::Bybit | Venue::Hyperliquid => Ok(Decimal::ONE),
-        Venue::BinanceCoinm | Venue::Okx => {
-            let fix = match contract {
-                ContractKind::Linear => "write how much base coin one contract is",
-                ContractKind::Inverse => "write the face value of one contract in US dollars",
-            };
-            Err(place.key("contract_size").wrong(json::missing(fix)))
-        }
-    }
-}
-
-/// What the venue's formula cannot do without.
-fn needs(
-    account: &Account,
-    stated: &Stated,
-    fee: Option<Rate>,
-    place: &Place,
-) -> Result<(), Wrong> {
-    let close_fee = account.venue.rules().close_fee;
-    if close_fee != CloseFee::None && fee.is_none() {
-        let fix = "this venue's liquidation price contains it; write your rate as a fraction (0.05 % is 0.0005)";
-        return Err(Place::top("taker_fee_rate").wrong(json::missing(fix)));
-    }
-    if close_fee == CloseFee::AtBankruptcy && stated.leverage.is_none() {
-        let fix = "this venue's close fee follows from it";
-        return Err(place.key("leverage").wrong(json::missing(fix)));
-    }
-    if let (MarginMode::Cross, Some(margin)) = (stated.margin_mode, stated.margin)
-        && !margin.is_zero()
-    {
-        let what = "stands at a cross position, which has no margin of its own; leave it out, or write \"isolated\"";
-        return Err(place.key("isolated_margin").wrong(what));
-    }
-    Ok(())
-}
-
-fn no_table(account: &Account, stated: &Stated, tables: &Tables) -> String {
-    let near = tables.near(account.venue, &stated.symbol);
-    let near = if near.is_empty() {
-        String::new()
-    } else {
-        format!("did you mean {}? ", near.join(", "))
-    };
-    let fix = if account.opens_with_initial_margin {
-        "Otherwise give the maintenance rate yourself, as in --maintenance-rate 0.5%"
-    } else {
-        "Otherwise write the exchange's risk tiers here"
-    };
-    format!(
-        "there is no built-in risk table of {} at {}; {near}{fix} (`plimsoll liq --list` shows what is built in)",
-        json::echo(&stated.symbol),
-        account.venue
-    )
-}
-
 /// Initial margin of a position just opened.
 fn initial(scope: &ScopeMargin) -> Option<Money> {
     let leg = scope.legs.first()?;
@@ -595,143 +392,6 @@ fn wallet(account: &Account, asset: Option<&str>, several: bool) -> Result<Money
                 )),
             })
         }
-    }
-}
-
-fn notes(account: &Account, known: &[Known]) -> Vec<String> {
-    let mut notes = Vec::new();
-    let unmarked: Vec<&str> = (known.iter().filter(|known| !known.marked))
-        .map(|known| known.leg.key.symbol.as_str())
-        .collect();
-    if !unmarked.is_empty() {
-        notes.push(format!(
-            "No mark price was given for {}; the entry price is taken for it.",
-            names(&unmarked)
-        ));
-    }
-    let mut marks: BTreeMap<&Symbol, Price> = BTreeMap::new();
-    let mut torn: BTreeSet<&str> = BTreeSet::new();
-    for known in known {
-        let leg = &known.leg;
-        if *marks.entry(&leg.key.symbol).or_insert(leg.mark) != leg.mark {
-            torn.insert(leg.key.symbol.as_str());
-        }
-    }
-    if !torn.is_empty() {
-        notes.push(format!(
-            "The positions in {} have different mark prices; a contract has one. Each is computed with its own.",
-            names(&torn.into_iter().collect::<Vec<_>>())
-        ));
-    }
-    notes.extend(doubts(account));
-    notes.extend(about_tables(known));
-    let has_cross = account
-        .positions
-        .iter()
-        .any(|stated| stated.margin_mode == MarginMode::Cross);
-    if !has_cross && !account.collateral.is_empty() {
-        notes.push("Collateral backs cross positions only; there is none.".to_owned());
-    }
-    if let Some(known) = known.iter().find(|known| exceeds_leverage(&known.leg)) {
-        notes.push(format!(
-            "The leverage of {} is higher than its table allows for a position of that size.",
-            known.leg.key
-        ));
-    }
-    notes
-}
-
-/// What was stated and may be computed otherwise by the venue.
-fn doubts(account: &Account) -> Vec<String> {
-    let mut notes = Vec::new();
-    let jumps: Vec<&str> = (account.positions.iter())
-        .filter(|stated| account.venue != Venue::Okx && stated.tiers.as_ref().is_some_and(jumps))
-        .map(|stated| stated.symbol.as_str())
-        .collect();
-    if !jumps.is_empty() {
-        notes.push(format!(
-            "The deductions in the tiers of {} make the maintenance jump from tier to tier, which the exchange's do not; leave them out to have them computed.",
-            names(&jumps)
-        ));
-    }
-    let mut long: BTreeSet<&str> = BTreeSet::new();
-    let mut short: BTreeSet<&str> = BTreeSet::new();
-    for stated in &account.positions {
-        let side = match stated.side {
-            Side::Long => &mut long,
-            Side::Short => &mut short,
-        };
-        side.insert(&stated.symbol);
-    }
-    let hedged: Vec<&str> = long.intersection(&short).copied().collect();
-    if account.venue == Venue::Bybit && !hedged.is_empty() {
-        notes.push(format!(
-            "Bybit has rules of its own for a long and a short of one contract ({}) that it does not publish as a formula; here both sides are added up, which asks for more.",
-            names(&hedged)
-        ));
-    }
-    notes
-}
-
-/// Does the maintenance jump by more than a rounded deduction explains?
-fn jumps(table: &TierTable) -> bool {
-    let tiers = table.tiers();
-    tiers.iter().zip(tiers.iter().skip(1)).any(|(one, next)| {
-        let step = next.floor * (next.maintenance_rate - one.maintenance_rate);
-        let off = (next.deduction - one.deduction - step).abs();
-        off > step * JUMP && off > next.floor * JUMP_OF_VALUE
-    })
-}
-
-/// Which built-in tables were used, of which day, and what is doubtful about them.
-fn about_tables(known: &[Known]) -> Vec<String> {
-    let mut days: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    let mut doubts: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for known in known {
-        let Some(table) = &known.table else {
-            continue;
-        };
-        let symbol = known.leg.key.symbol.as_str();
-        days.entry(&table.as_of).or_default().insert(symbol);
-        if let Some(note) = &table.note {
-            // The whole of it is in the list.
-            let first = note.split(". ").next().unwrap_or_default();
-            doubts.entry(first).or_default().insert(symbol);
-        }
-    }
-    if days.is_empty() {
-        return Vec::new();
-    }
-    let list = |symbols: &BTreeSet<&str>| names(&symbols.iter().copied().collect::<Vec<_>>());
-    let days: Vec<String> = days
-        .iter()
-        .map(|(day, symbols)| format!("{day} for {}", list(symbols)))
-        .collect();
-    let mut notes = vec![format!(
-        "Built-in risk tiers: as of {}. Exchanges change them without notice, for open positions too: compare before money depends on it (sources: `plimsoll liq --list`).",
-        days.join(", ")
-    )];
-    let doubts = doubts
-        .iter()
-        .map(|(doubt, symbols)| format!("About the tiers of {}: {doubt}.", list(symbols)));
-    notes.extend(doubts);
-    notes
-}
-
-fn exceeds_leverage(leg: &Leg) -> bool {
-    let tier = leg.tiers.at(leg.notional(leg.mark));
-    // Where contracts are counted the family decides; left out here.
-    leg.family.is_none()
-        && leg
-            .leverage
-            .is_some_and(|leverage| leverage > tier.max_leverage)
-}
-
-fn names(symbols: &[&str]) -> String {
-    let shown: Vec<&str> = symbols.iter().copied().take(NAMES_MAX).collect();
-    match symbols.len().saturating_sub(NAMES_MAX) {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
     }
 }
 

@@ -5,7 +5,8 @@
 //! | `flags`, `input` | the two ways to state an [`account`] |
 //! | `json` | JSON read by key path, complaints with line and column |
 //! | `tables`, `symbol` | built-in risk tables; what a contract's name says |
-//! | `book` | defaults filled in, positions gathered into scopes |
+//! | `known`, `book` | defaults filled in, positions gathered into scopes |
+//! | `notes` | what is said beside the numbers |
 //! | `alone` | a scope as one symbol sees it |
 //! | `what_if` | the book after a move, a trim, an addition |
 //! | `answer`, `text` | the numbers, for machines and for people |
@@ -17,6 +18,8 @@ mod book;
 mod flags;
 mod input;
 mod json;
+mod known;
+mod notes;
 mod symbol;
 mod tables;
 mod text;

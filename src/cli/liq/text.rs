@@ -90,133 +90,127 @@ fn single(out: &mut String, venue: Venue, position: &PositionAnswer, after: Opti
             .iter()
             .find(|other| other.more.stated == position.more.stated)
     });
-    let rows = position_rows(venue, position, later, asset);
-    write_rows(out, &rows);
+    let mut sheet = Sheet {
+        venue,
+        position,
+        later,
+        asset,
+        unit: asset.map_or_else(String::new, |asset| format!("{asset}; ")),
+        rows: Vec::new(),
+    };
+    sheet.prices();
+    sheet.amounts();
+    write_rows(out, &sheet.rows);
 }
 
 type Later<'a> = Option<Option<&'a PositionAnswer>>;
 
-fn position_rows(
+/// The rows of one position, one after the other.
+struct Sheet<'a> {
     venue: Venue,
-    position: &PositionAnswer,
-    later: Later<'_>,
-    asset: Option<&str>,
-) -> Vec<Row> {
-    let both = |of: &dyn Fn(&PositionAnswer) -> String| {
-        let after = later.map(|later| later.map_or_else(|| "closed".to_owned(), of));
-        (of(position), after)
-    };
-    let mut rows = Vec::new();
-    let mut row = |label, (now, after): (String, Option<String>), hint: String| {
-        rows.push(Row {
+    position: &'a PositionAnswer,
+    later: Later<'a>,
+    asset: Option<&'a str>,
+    /// `USDT; `, before a hint.
+    unit: String,
+    rows: Vec<Row>,
+}
+
+impl Sheet<'_> {
+    fn row(
+        &mut self,
+        label: &'static str,
+        hint: impl Into<String>,
+        of: impl Fn(&PositionAnswer) -> String,
+    ) {
+        let after = self
+            .later
+            .map(|later| later.map_or_else(|| "closed".to_owned(), &of));
+        self.rows.push(Row {
             label,
-            now,
+            now: of(self.position),
             after,
-            hint,
+            hint: hint.into(),
         });
-    };
-    if later.is_some() {
-        row(
-            "size",
-            both(&|p| grouped(p.quantity.0, PLACES_MAX)),
-            String::new(),
-        );
     }
-    row(
-        "mark price",
-        both(&|p| price(p.mark_price)),
-        "liquidation is decided by this price".to_owned(),
-    );
-    row(
-        "liquidation price",
-        both(&|p| optional(p.liquidation_price, price)),
-        line_hint(position),
-    );
-    if position.liquidation_price_shown.is_some() {
-        let hint = "as the venue displays it, a tick nearer".to_owned();
-        row(
-            "  shown",
-            both(&|p| optional(p.liquidation_price_shown, price)),
-            hint,
-        );
+
+    fn prices(&mut self) {
+        let position = self.position;
+        if self.later.is_some() {
+            self.row("size", "", |p| grouped(p.quantity.0, PLACES_MAX));
+        }
+        let hint = "liquidation is decided by this price";
+        self.row("mark price", hint, |p| price(p.mark_price));
+        self.row("liquidation price", line_hint(position), |p| {
+            optional(p.liquidation_price, price)
+        });
+        if position.liquidation_price_shown.is_some() {
+            let hint = "as the venue displays it, a tick nearer";
+            self.row("  shown", hint, |p| {
+                optional(p.liquidation_price_shown, price)
+            });
+        }
+        if position.liquidation_price_after_funding.is_some() {
+            self.row("  after funding", "once the next funding is paid", |p| {
+                optional(p.liquidation_price_after_funding.flatten(), price)
+            });
+        }
+        let hint = "from mark to liquidation";
+        self.row("distance", hint, |p| optional(p.distance_pct, percent));
+        let hint = "here nothing is left";
+        self.row("bankruptcy price", hint, |p| {
+            optional(p.bankruptcy_price, price)
+        });
     }
-    if position.liquidation_price_after_funding.is_some() {
-        let of = |p: &PositionAnswer| optional(p.liquidation_price_after_funding.flatten(), price);
-        row(
-            "  after funding",
-            both(&of),
-            "once the next funding is paid".to_owned(),
-        );
+
+    fn amounts(&mut self) {
+        let (position, asset, unit) = (self.position, self.asset, self.unit.clone());
+        let coins = |number: Number| amount(number.0, asset);
+        let is_isolated = position.margin_mode == MarginMode::Isolated;
+        if is_isolated {
+            let hint = format!("{unit}what was put in");
+            self.row("margin", hint, |p| optional(p.isolated_margin, coins));
+        }
+        let hint = unit.trim_end_matches("; ");
+        self.row("unrealised profit", hint, |p| coins(p.unrealized_pnl));
+        if is_isolated {
+            let hint = format!("{unit}margin plus unrealised profit");
+            self.row("equity", hint, |p| coins(p.equity));
+        }
+        let hint = format!("{unit}{}", tier_hint(position, asset));
+        self.row("maintenance", hint, |p| coins(p.maintenance_margin));
+        if position.close_fee.is_some() {
+            let side = match self.venue {
+                Venue::Bybit => "inside",
+                Venue::BinanceUsdm | Venue::BinanceCoinm | Venue::Okx | Venue::Hyperliquid => {
+                    "beside"
+                }
+            };
+            let hint = format!("{unit}set aside for closing, {side} the maintenance");
+            self.row("close fee", hint, |p| optional(p.close_fee, coins));
+        }
+        if is_isolated {
+            let hint = ratio_hint(self.venue);
+            self.row("margin ratio", hint, |p| optional(p.margin_ratio, ratio));
+            let hint = format!("{unit}by the venue's rule");
+            self.row("may be taken out", hint, |p| {
+                known(p.removable_margin, coins)
+            });
+        }
     }
-    row(
-        "distance",
-        both(&|p| optional(p.distance_pct, percent)),
-        "from mark to liquidation".to_owned(),
-    );
-    row(
-        "bankruptcy price",
-        both(&|p| optional(p.bankruptcy_price, price)),
-        "here nothing is left".to_owned(),
-    );
-    let unit = asset.map_or_else(String::new, |asset| format!("{asset}; "));
-    if position.margin_mode == MarginMode::Isolated {
-        let of = |p: &PositionAnswer| optional(p.isolated_margin, |n| amount(n.0, asset));
-        row("margin", both(&of), format!("{unit}what was put in"));
-    }
-    row(
-        "unrealised profit",
-        both(&|p| amount(p.unrealized_pnl.0, asset)),
-        unit.trim_end_matches("; ").to_owned(),
-    );
-    if position.margin_mode == MarginMode::Isolated {
-        row(
-            "equity",
-            both(&|p| amount(p.equity.0, asset)),
-            format!("{unit}margin plus unrealised profit"),
-        );
-    }
+}
+
+fn tier_hint(position: &PositionAnswer, asset: Option<&str>) -> String {
     let less = match position.more.tier.deduction {
         none if none.is_zero() => String::new(),
         some => format!(" less {}", amount(some.get(), asset)),
     };
-    let tier = format!(
-        "{unit}must be covered: {} of the value{less}, tier {} of {}",
+    format!(
+        "must be covered: {} of the value{less}, tier {} of {}",
         percent(Number(position.more.tier.maintenance_rate.as_pct())),
         position.tier,
         position.more.tiers
-    );
-    row(
-        "maintenance",
-        both(&|p| amount(p.maintenance_margin.0, asset)),
-        tier,
-    );
-    if position.close_fee.is_some() {
-        let hint = match venue {
-            Venue::Bybit => "set aside for closing, inside the maintenance",
-            Venue::BinanceUsdm | Venue::BinanceCoinm | Venue::Okx | Venue::Hyperliquid => {
-                "set aside for closing, beside the maintenance"
-            }
-        };
-        row(
-            "close fee",
-            both(&|p| optional(p.close_fee, |n| amount(n.0, asset))),
-            format!("{unit}{hint}"),
-        );
-    }
-    if position.margin_mode == MarginMode::Isolated {
-        row(
-            "margin ratio",
-            both(&|p| optional(p.margin_ratio, ratio)),
-            ratio_hint(venue).to_owned(),
-        );
-        let of = |p: &PositionAnswer| known(p.removable_margin, |n| amount(n.0, asset));
-        row(
-            "may be taken out",
-            both(&of),
-            format!("{unit}by the venue's rule"),
-        );
-    }
-    rows
+    )
 }
 
 fn account_rows(venue: Venue, account: &AccountAnswer, later: Option<&AccountAnswer>) -> Vec<Row> {
@@ -338,6 +332,11 @@ fn table(out: &mut String, answer: &Answer, after: Option<&State>) {
         answer.now.positions.len(),
         answer.exchange
     );
+    write_columns(out, &lines);
+}
+
+/// Words of the first three columns to the left, numbers to the right.
+fn write_columns(out: &mut String, lines: &[Vec<String>]) {
     let columns = lines.iter().map(Vec::len).max().unwrap_or_default();
     let widths: Vec<usize> = (0..columns)
         .map(|column| {
@@ -348,13 +347,12 @@ fn table(out: &mut String, answer: &Answer, after: Option<&State>) {
                 .unwrap_or_default()
         })
         .collect();
-    for line in &lines {
+    for line in lines {
         let cells = line
             .iter()
             .zip(&widths)
             .enumerate()
             .map(|(at, (cell, width))| {
-                // Words to the left, numbers to the right.
                 if at < 3 || cell.starts_with('|') {
                     format!("{cell:<width$}")
                 } else {
