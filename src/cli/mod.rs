@@ -7,6 +7,7 @@ mod demo;
 mod exchange;
 mod exit;
 mod journal;
+mod liq;
 mod run;
 mod signal;
 mod status;
@@ -34,7 +35,7 @@ const EXITS: &str = "Exit codes:
    0  success; in `demo`: the guarded position survived
    2  wrong command line
    3  `demo`: the guarded position was liquidated
-  65  input that cannot be read (a broken tape or capture)
+  65  input that cannot be read or is wrong (a broken tape or capture, an account for `liq`)
   66  input that is not there (a missing tape or file)
   69  the exchange cannot be reached or refuses
   70  a fault of Plimsoll itself
@@ -59,6 +60,7 @@ enum Command {
     /// Show how a captured exchange response is read, for bug reports; offline, no key.
     #[command(long_about = decode::LONG, after_help = decode::EXAMPLES)]
     Decode(decode::DecodeArgs),
+    Liq(Box<liq::LiqArgs>),
 }
 
 /// Parses the command line, runs the command, and says in one sentence what went wrong.
@@ -105,6 +107,7 @@ fn dispatch(command: Command) -> anyhow::Result<Exit> {
             Ok(Exit::Success)
         }
         Command::Decode(args) => decode::run(&args),
+        Command::Liq(args) => liq::run(*args),
         Command::Demo(args) => block_on(demo::run(args)),
         Command::Run(args) => block_on(run::run(args)),
         Command::Check(args) => block_on(check::run(args)),

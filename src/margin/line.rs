@@ -257,6 +257,8 @@ impl ScopeMargin {
     fn pooled_line(&self, symbol: &Symbol) -> Option<Line> {
         let mark = self.legs.iter().find(|leg| leg.key.symbol == *symbol)?.mark;
         let reach = self.reach(&Shock::of(symbol));
+        // From the wrong side of the line the search finds the way back.
+        let alive = self.is_healthy();
         let line = |factor: Option<Decimal>, falls_hurt: bool| {
             Some(Line {
                 price: Price::new(mark.get().saturating_mul(factor?)).ok()?,
@@ -264,8 +266,8 @@ impl ScopeMargin {
             })
         };
         nearer(
-            line(reach.down.map(|share| Decimal::ONE - share.get()), true),
-            line(reach.up.map(|share| Decimal::ONE + share.get()), false),
+            line(reach.down.map(|share| Decimal::ONE - share.get()), alive),
+            line(reach.up.map(|share| Decimal::ONE + share.get()), !alive),
             mark,
         )
     }

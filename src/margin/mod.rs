@@ -16,12 +16,14 @@
 //! | `scope` | [`ScopeMargin`]: equity, maintenance, ratio, free and removable margin |
 //! | `collateral` | [`Collateral`]: other assets that back a cross scope, with their discounts |
 //! | `line` | liquidation and bankruptcy price, the wallet a wished line needs |
+//! | `folded` | [`Folded`]: all lines of a large scope at a cost that grows with its size |
 //! | `shock` | [`Shock`]: all symbols moved together, each by its beta |
 //! | `tally` | [`Tally`]: the health test of the tick path |
 //! | `effect` | the exact state after an action |
 
 mod collateral;
 mod effect;
+mod folded;
 mod leg;
 mod line;
 mod rules;
@@ -31,6 +33,7 @@ mod tally;
 
 pub use collateral::{Collateral, Discount, DiscountStep};
 pub use effect::{After, Fill, Reduction};
+pub use folded::Folded;
 pub use leg::Leg;
 pub use line::Line;
 pub use rules::{

@@ -313,8 +313,9 @@ impl ScopeMargin {
         demand
     }
 
-    /// `amount` of the leg's asset in the scope's own.
-    fn worth(&self, leg: &Leg, amount: Money) -> Money {
+    /// `amount` of the asset in which `leg` is settled, in the scope's own.
+    #[must_use]
+    pub fn worth(&self, leg: &Leg, amount: Money) -> Money {
         match self.settlement(leg) {
             Some(asset) => Money::of(amount.get().saturating_mul(asset.price.get())),
             None => amount,
