@@ -70,30 +70,29 @@ impl TierTable {
     /// The tier that holds `notional`; beyond the last cap the last tier, below zero the first.
     #[must_use]
     pub fn at(&self, notional: Money) -> &Tier {
-        let index = self
-            .0
-            .partition_point(|tier| tier.cap.is_some_and(|cap| cap <= notional));
-        let last = self.0.len() - 1;
-        #[allow(
-            clippy::indexing_slicing,
-            reason = "`new` refuses an empty table, so `last` is a valid index"
-        )]
-        &self.0[index.min(last)]
+        self.first(|cap| notional < cap)
     }
 
     /// The tier in which `size` is allowed: one that equals a cap still belongs to that tier, as venues
     /// that count contracts print it. Beyond the last cap the last tier.
     #[must_use]
     pub fn allowing(&self, size: Money) -> &Tier {
-        let index = self
-            .0
-            .partition_point(|tier| tier.cap.is_some_and(|cap| cap < size));
+        self.first(|cap| size <= cap)
+    }
+
+    /// The first tier whose cap is `far_enough`, else the last. Looked for from below: most positions
+    /// are in the first tiers, and a comparison of decimals costs more than a step.
+    fn first(&self, far_enough: impl Fn(Money) -> bool) -> &Tier {
         let last = self.0.len() - 1;
+        let found = self
+            .0
+            .iter()
+            .position(|tier| tier.cap.is_none_or(&far_enough));
         #[allow(
             clippy::indexing_slicing,
             reason = "`new` refuses an empty table, so `last` is a valid index"
         )]
-        &self.0[index.min(last)]
+        &self.0[found.unwrap_or(last)]
     }
 
     /// Maintenance margin of `notional`, never below zero.

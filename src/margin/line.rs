@@ -208,8 +208,8 @@ impl ScopeMargin {
         end: End,
     ) -> Option<(Decimal, Straight)> {
         let right = |straight: &Straight| match end {
-            End::Lower => straight.slope > Decimal::ZERO,
-            End::Upper => straight.slope < Decimal::ZERO,
+            End::Lower => straight.slope.is_sign_positive() && !straight.slope.is_zero(),
+            End::Upper => straight.slope.is_sign_negative() && !straight.slope.is_zero(),
         };
         let mut straight = self.straight(symbol, held, mark);
         if !right(&straight) {

@@ -331,7 +331,8 @@ fn position(
         let paid = alone.after_funding(symbol, rate, leg.mark, free).scope;
         self::line(&paid, symbol).map(|line| price(line.price))
     });
-    let shown = line.filter(|_| scope.rules.shown_line != ShownLine::Exact);
+    let differs = scope.rules.shown_line != ShownLine::Exact && scope.mode == MarginMode::Isolated;
+    let shown = line.filter(|_| differs);
     Ok(PositionAnswer {
         symbol: symbol.to_string(),
         side: leg.side,
