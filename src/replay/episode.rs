@@ -1,0 +1,259 @@
+//! One position from entry to end, and how it fares under a baseline.
+
+use super::holding::Holding;
+use super::path::{Path, float};
+use super::policy::{Deed, Policy};
+use super::{STEP_MS, Settings};
+use crate::domain::{DAY_MS, Side, Timestamp};
+
+/// One position: where on its tape it is opened and ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Episode {
+    pub side: Side,
+    /// Entry notional over initial margin.
+    pub leverage: u32,
+    /// Step of the entry.
+    pub(super) entry: usize,
+    /// Last step.
+    pub(super) end: usize,
+}
+
+/// What holds for an episode whatever the policy.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Fate {
+    /// Without protection it is liquidated.
+    pub at_risk: bool,
+    /// Largest share of the position that could have been held to the end with all the money there
+    /// was: `min(1, (initial margin + reserve) ÷ (worst adverse move + maintenance rate))`.
+    pub best: f64,
+    /// Length in days.
+    pub days: f64,
+}
+
+/// How an episode ended under one policy.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Outcome {
+    pub liquidated: bool,
+    /// Share of the position still held, 0 when liquidated.
+    pub kept: f64,
+    /// Fees, slippage and margin lost in liquidation, as a fraction of the entry notional.
+    pub friction: f64,
+    /// New margin added over initial margin.
+    pub new_money: f64,
+    /// Acts that took effect.
+    pub actions: u32,
+    /// Final margin balance and reserve over those at entry.
+    pub wealth: f64,
+}
+
+/// How finely a baseline is played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stepping {
+    /// Whole bars that stay clear of line and trigger are passed over: they cannot change anything.
+    Sparing,
+    /// Every step is looked at.
+    Full,
+}
+
+/// The episodes of one tape, in order of entry, side and leverage.
+#[must_use]
+pub fn episodes(path: &Path, settings: &Settings) -> Vec<Episode> {
+    let steps = |ms: i64| usize::try_from(ms.max(0) / STEP_MS).unwrap_or(usize::MAX);
+    let every = steps(settings.entry_every_ms).max(1);
+    let (length, least) = (steps(settings.length_ms), steps(settings.least_ms).max(1));
+    let mut found = Vec::new();
+    let mut entry = steps(settings.warm_up_ms);
+    while entry.saturating_add(least) <= path.steps() {
+        let end = entry.saturating_add(length).min(path.steps());
+        for side in &settings.sides {
+            for leverage in &settings.leverages {
+                found.push(Episode {
+                    side: *side,
+                    leverage: (*leverage).max(1),
+                    entry,
+                    end,
+                });
+            }
+        }
+        entry = entry.saturating_add(every);
+    }
+    found
+}
+
+impl Episode {
+    /// When the position is opened.
+    #[must_use]
+    pub fn entered_at(&self, path: &Path) -> Timestamp {
+        path.time(self.entry)
+    }
+
+    pub(super) fn sign(&self) -> f64 {
+        match self.side {
+            Side::Long => 1.0,
+            Side::Short => -1.0,
+        }
+    }
+
+    pub(super) fn initial_margin(&self) -> f64 {
+        1.0 / f64::from(self.leverage)
+    }
+
+    fn open(&self, path: &Path, settings: &Settings) -> Holding {
+        let initial = self.initial_margin();
+        let rate = float(path.maintenance_rate().get());
+        Holding::open(self.sign(), rate, initial, initial * settings.reserve)
+    }
+}
+
+/// What holds for `episode` whatever the policy.
+#[must_use]
+pub fn fate(path: &Path, episode: &Episode, settings: &Settings) -> Fate {
+    let unprotected = outcome(path, episode, Policy::Nothing, settings, Stepping::Sparing);
+    let entry = path.mark(episode.entry) as f64;
+    let marks = path.between(episode.entry, episode.end);
+    let worst = match episode.side {
+        Side::Long => marks.iter().min(),
+        Side::Short => marks.iter().max(),
+    };
+    let worst = worst.map_or(entry, |mark| *mark as f64) / entry;
+    let adverse = (episode.sign() * (1.0 - worst)).max(0.0);
+    let holding = episode.open(path, settings);
+    let money = holding.margin + holding.reserve;
+    let span = i64::try_from(episode.end - episode.entry).unwrap_or(0) * STEP_MS;
+    Fate {
+        at_risk: unprotected.liquidated,
+        best: (money / (adverse + holding.rate)).min(1.0),
+        days: span as f64 / DAY_MS as f64,
+    }
+}
+
+/// Plays `episode` under a baseline; the guard has a stage of its own.
+#[must_use]
+pub fn outcome(
+    path: &Path,
+    episode: &Episode,
+    policy: Policy,
+    settings: &Settings,
+    stepping: Stepping,
+) -> Outcome {
+    if policy == Policy::Guard {
+        return super::guarded::outcome(path, episode, settings);
+    }
+    let mut stage = Stage {
+        entry: path.mark(episode.entry) as f64,
+        holding: episode.open(path, settings),
+        policy,
+        delay: settings.delay_steps(),
+        pending: None,
+        sigma: 0.0,
+        line: 0.0,
+        trigger: 0.0,
+        actions: 0,
+        liquidated: false,
+    };
+    let whole = path.block_steps();
+    let mut step = episode.entry + 1;
+    while step <= episode.end && stage.holding.share > 0.0 {
+        let block = path.block(step);
+        let last = (step - 1) / whole * whole + whole;
+        stage.enter(block.sigma);
+        let worst = match episode.side {
+            Side::Long => block.low,
+            Side::Short => block.high,
+        };
+        if stepping == Stepping::Sparing && stage.is_clear(worst) {
+            step = last + 1;
+            continue;
+        }
+        let last = last.min(episode.end);
+        while step <= last && stage.holding.share > 0.0 {
+            stage.step(step, path.mark(step));
+            step += 1;
+        }
+    }
+    let at_end = path.mark(episode.end) as f64 / stage.entry;
+    let holding = stage.holding;
+    Outcome {
+        liquidated: stage.liquidated,
+        kept: holding.share,
+        friction: holding.friction,
+        new_money: holding.added / holding.initial,
+        actions: stage.actions,
+        wealth: holding.wealth(at_end) / (holding.initial * (1.0 + settings.reserve)),
+    }
+}
+
+/// A baseline at work.
+struct Stage {
+    /// Mark at entry.
+    entry: f64,
+    holding: Holding,
+    policy: Policy,
+    delay: usize,
+    /// Step at which it takes effect.
+    pending: Option<(usize, Deed)>,
+    sigma: f64,
+    line: f64,
+    trigger: f64,
+    actions: u32,
+    liquidated: bool,
+}
+
+impl Stage {
+    /// A new block begins: its volatility holds.
+    fn enter(&mut self, sigma: f64) {
+        self.sigma = sigma;
+        self.measure();
+    }
+
+    fn measure(&mut self) {
+        self.line = self.holding.line();
+        self.trigger = self.policy.trigger(&self.holding, self.sigma);
+    }
+
+    /// Nothing can happen in a block whose worst mark is this.
+    fn is_clear(&self, worst: i64) -> bool {
+        let price = worst as f64 / self.entry;
+        self.pending.is_none()
+            && !self.holding.reached(price, self.line)
+            && !self.holding.reached(price, self.trigger)
+    }
+
+    /// The price moves; then liquidation; then what was decided before; then a decision.
+    fn step(&mut self, step: usize, mark: i64) {
+        let price = mark as f64 / self.entry;
+        if self.holding.reached(price, self.line) {
+            self.hit(price);
+        }
+        if self.holding.share <= 0.0 {
+            return;
+        }
+        if let Some((due, deed)) = self.pending
+            && due <= step
+        {
+            self.actions += deed.apply(&mut self.holding, price, self.sigma);
+            self.pending = None;
+            self.measure();
+        }
+        if self.pending.is_none() && self.holding.reached(price, self.trigger) {
+            let deed = self.policy.deed(&self.holding, price, self.sigma);
+            self.pending = deed.map(|deed| (step + self.delay, deed));
+        }
+    }
+
+    /// Maintenance is hit: the exchange's own addition, then liquidation.
+    fn hit(&mut self, price: f64) {
+        if self.policy == Policy::AutoMargin {
+            while self.holding.reached(price, self.line) && self.holding.reserve > 0.0 {
+                self.holding.add(self.holding.initial);
+                self.actions += 1;
+                self.measure();
+            }
+        }
+        if self.holding.reached(price, self.line) {
+            self.holding.liquidate(price);
+            self.pending = None;
+            self.liquidated = true;
+        }
+    }
+}
