@@ -131,8 +131,18 @@ impl<'a> Stage<'a> {
         self.measure();
     }
 
-    /// The price moves; then liquidation; then what was sent before; then the guard decides.
+    /// The guard is woken where it wants to be; then the price moves; then liquidation; then what was
+    /// sent before takes effect, and the guard decides. What it decides between two steps takes effect
+    /// as if it had been decided at the first of them.
     fn step(&mut self, step: usize) {
+        let time = self.path.time(step);
+        for _ in 0..ROUNDS_MAX {
+            let Some(wake) = self.guard.deadline().filter(|wake| *wake < time) else {
+                break;
+            };
+            self.now = self.now.max(wake);
+            self.feed(Event::Tick);
+        }
         self.enter(step);
         let price = self.path.mark(step) as f64;
         if self.episode.sign() * (price - self.line) <= 0.0 {
@@ -167,9 +177,6 @@ impl<'a> Stage<'a> {
     /// Hands one event to the guard and does all that follows from it within this step.
     fn feed(&mut self, event: Event) {
         self.guard.handle(event, self.now);
-        if self.guard.deadline().is_some_and(|at| at <= self.now) {
-            self.guard.handle(Event::Tick, self.now);
-        }
         for _ in 0..ROUNDS_MAX {
             let Some(action) = self.guard.next_action() else {
                 return;
