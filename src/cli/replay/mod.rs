@@ -150,6 +150,8 @@ struct Job {
 pub(super) async fn run(args: ReplayArgs) -> anyhow::Result<Exit> {
     let (settings, policies, threads) = decide(&args)?;
     let watcher = Arc::new(Watcher::default());
+    // Listens before the tapes are read, which may take a while.
+    let stopped = signal::stopped();
     let gathered = gather::gather(&args.tape, threads, &settings)?;
     let found = trials(&gathered.paths, &settings);
     if found.is_empty() {
@@ -189,7 +191,7 @@ pub(super) async fn run(args: ReplayArgs) -> anyhow::Result<Exit> {
         let report = Report::of(&job.gathered.paths, &job.policies, &played);
         (job, report, played.len())
     });
-    let (job, report, played) = watch(work, &watcher, all).await?;
+    let (job, report, played) = watch(work, stopped, &watcher, all).await?;
     let answer = Answer {
         partial: played < all,
         episodes: played,
@@ -272,11 +274,12 @@ fn said(args: &ReplayArgs, job: &Job) -> Said {
 /// Waits for the work, shows progress on a terminal, and passes the wish to stop on.
 async fn watch<T>(
     mut work: tokio::task::JoinHandle<T>,
+    stopped: impl Future<Output = ()>,
     watcher: &Watcher,
     all: usize,
 ) -> anyhow::Result<T> {
     let shown = std::io::stderr().is_terminal();
-    let mut stopped = std::pin::pin!(signal::stopped());
+    let mut stopped = std::pin::pin!(stopped);
     let mut asked = false;
     let mut beat = tokio::time::interval(PROGRESS_EVERY);
     let ended = loop {
