@@ -87,13 +87,13 @@ fn where_the_reserve_suffices_it_is_added_and_nothing_is_trimmed() {
 
 #[test]
 fn beyond_the_reserve_it_trims_recycles_and_survives() {
-    let tape = drift("deep", "FILUSDT", 240, 80.0);
+    let tape = drift("deep", "FILUSDT", 60, 88.0);
     let set = settings(Side::Long, 20);
     let episode = first(&tape, &set);
     let known = fate(&tape, &episode, &set);
     let end = guarded(&tape, &set);
     assert!(known.at_risk && !end.liquidated, "{end:?}");
-    near(end.new_money, 1.0, 0.01);
+    assert!(end.new_money > 0.5 && end.new_money <= 1.0, "{end:?}");
     assert!(
         end.kept > 0.05 && end.kept < known.best,
         "{end:?} of {}",
@@ -107,11 +107,11 @@ fn beyond_the_reserve_it_trims_recycles_and_survives() {
 
 #[test]
 fn friction_is_what_fees_and_slippage_of_the_trims_cost() {
-    // The cost of a trim is 0.1 % and a tenth of a small volatility, on less than the entry price.
-    let tape = drift("deep", "FILUSDT", 240, 80.0);
+    // 0.1 % and a tenth of a volatility of at most 0.23 % a minute, at prices from 88 to 100.
+    let tape = drift("deep", "FILUSDT", 60, 88.0);
     let end = guarded(&tape, &settings(Side::Long, 20));
     let per_traded = end.friction / (1.0 - end.kept);
-    assert!((0.000_8..0.001_1).contains(&per_traded), "{per_traded}");
+    assert!((0.000_88..0.001_23).contains(&per_traded), "{per_traded}");
 }
 
 #[test]

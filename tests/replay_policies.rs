@@ -181,13 +181,62 @@ fn naive_adds_first_and_trims_and_recycles_what_the_reserve_does_not_reach() {
 #[test]
 fn a_longer_delay_takes_effect_later() {
     let tape = path("fall", "BTCUSDT", &[fall(92.0)]);
-    for (delay_ms, passes) in [(0, 4), (5_000, 4), (5_001, 2), (10_000, 2), (30_000, 0)] {
+    for (delay_ms, passes) in [
+        (0, 5),
+        (1, 4),
+        (5_000, 4),
+        (5_001, 2),
+        (10_000, 2),
+        (30_000, 0),
+    ] {
         let set = Settings {
             delay_ms,
             ..settings(Side::Long, 10)
         };
         let end = played(&tape, Policy::TrimTwoPercent, &set);
         assert_eq!(end.actions, passes, "{delay_ms} ms");
+    }
+}
+
+#[test]
+fn between_two_steps_the_price_is_on_the_straight_line() {
+    // The trigger at 90.843 is passed at 90.6; sold a second later at 90.6 + 0.2 · 0.75, on the way
+    // up to 93.6 in four steps.
+    let tape = path("fall", "BTCUSDT", &[[100.0, 100.0, 90.6, 93.6]]);
+    let set = Settings {
+        delay_ms: 1_000,
+        ..settings(Side::Long, 10)
+    };
+    let end = played(&tape, Policy::StopBuffer, &set);
+    assert_eq!((end.kept, end.actions), (0.0, 1));
+    near(end.friction, 0.907_5 * 0.001);
+    // At once: at the price it was decided at.
+    let set = Settings { delay_ms: 0, ..set };
+    near(
+        played(&tape, Policy::StopBuffer, &set).friction,
+        0.906 * 0.001,
+    );
+}
+
+#[test]
+fn what_comes_after_the_line_was_crossed_comes_too_late() {
+    // Decided at 90.5 at step 8. From step 16 on, 40 s later, it falls by 1 a step: the line at
+    // 90.361 is crossed 0.7 s after it.
+    let bars = [[100.0, 100.0, 90.5, 90.5], [90.5, 90.5, 86.5, 86.5]];
+    let tape = path("fall", "BTCUSDT", &bars);
+    for (delay_ms, liquidated) in [
+        (5_000, false),
+        (40_500, false),
+        (41_000, true),
+        (45_000, true),
+    ] {
+        let set = Settings {
+            delay_ms,
+            length_ms: 2 * MINUTE_MS,
+            ..settings(Side::Long, 10)
+        };
+        let end = played(&tape, Policy::StopBuffer, &set);
+        assert_eq!(end.liquidated, liquidated, "{delay_ms} ms");
     }
 }
 

@@ -143,8 +143,9 @@ pub fn outcome(
         entry: path.mark(episode.entry) as f64,
         holding: episode.open(path, settings),
         policy,
-        delay: settings.delay_steps(),
+        delay: settings.delay(),
         pending: None,
+        before: 1.0,
         sigma: 0.0,
         line: 0.0,
         trigger: 0.0,
@@ -162,6 +163,7 @@ pub fn outcome(
             Side::Short => block.high,
         };
         if stepping == Stepping::Sparing && stage.is_clear(worst) {
+            stage.before = path.mark(last) as f64 / stage.entry;
             step = last + 1;
             continue;
         }
@@ -189,9 +191,12 @@ struct Stage {
     entry: f64,
     holding: Holding,
     policy: Policy,
-    delay: usize,
-    /// Step at which it takes effect.
+    /// Whole steps and the part of a step beyond them.
+    delay: (usize, f64),
+    /// Takes effect at this step, or, where the delay has a part, so far after it.
     pending: Option<(usize, Deed)>,
+    /// Price at the step before.
+    before: f64,
     sigma: f64,
     line: f64,
     trigger: f64,
@@ -219,26 +224,39 @@ impl Stage {
             && !self.holding.reached(price, self.trigger)
     }
 
-    /// The price moves; then liquidation; then what was decided before; then a decision.
+    /// The price moves; then liquidation; then what was decided before; then a decision. What takes
+    /// effect between two steps does so at the price of that moment.
     fn step(&mut self, step: usize, mark: i64) {
         let price = mark as f64 / self.entry;
-        if self.holding.reached(price, self.line) {
+        let (steps, part) = self.delay;
+        if part > 0.0 {
+            let between = self.before + part * (price - self.before);
+            self.settle(between, step - 1);
+        }
+        self.before = price;
+        self.settle(price, if part > 0.0 { 0 } else { step });
+        if self.pending.is_none()
+            && self.holding.share > 0.0
+            && self.holding.reached(price, self.trigger)
+        {
+            let deed = self.policy.deed(&self.holding, price, self.sigma);
+            self.pending = deed.map(|deed| (step + steps, deed));
+            if self.delay == (0, 0.0) {
+                self.settle(price, step);
+            }
+        }
+    }
+
+    /// Liquidation at `price`, if it is reached; otherwise what was due by step `due`.
+    fn settle(&mut self, price: f64, due: usize) {
+        if self.holding.share > 0.0 && self.holding.reached(price, self.line) {
             self.hit(price);
         }
-        if self.holding.share <= 0.0 {
+        let Some((_, deed)) = self.pending.take_if(|(step, _)| *step <= due) else {
             return;
-        }
-        if let Some((due, deed)) = self.pending
-            && due <= step
-        {
-            self.actions += deed.apply(&mut self.holding, price, self.sigma);
-            self.pending = None;
-            self.measure();
-        }
-        if self.pending.is_none() && self.holding.reached(price, self.trigger) {
-            let deed = self.policy.deed(&self.holding, price, self.sigma);
-            self.pending = deed.map(|deed| (step + self.delay, deed));
-        }
+        };
+        self.actions += deed.apply(&mut self.holding, price, self.sigma);
+        self.measure();
     }
 
     /// Maintenance is hit: the exchange's own addition, then liquidation.

@@ -2,9 +2,11 @@
 //! driver feeds the guard what a live one would see.
 //!
 //! The position has a notional of a million, so that lot steps and steps of money do not matter. The
-//! account is read at once whenever the guard asks; the exchange's answers are always known. An act
-//! takes effect after the delay of the settings; the second half of trim-and-recycle follows within
-//! the same step, as its wait is for an answer and not for the market.
+//! account is read at once whenever the guard asks; the exchange's answers are always known.
+//!
+//! A delay below a step is taken literally, for each act. Of a delay in whole steps the grid would
+//! charge more than was meant: there an act counts from the last step, and the second half of
+//! trim-and-recycle, which waits for an answer and not for the market, follows the first at once.
 
 use rust_decimal::Decimal;
 use rust_decimal::prelude::{FromPrimitive, ToPrimitive};
@@ -77,11 +79,11 @@ struct Stage<'a> {
     episode: &'a Episode,
     guard: Guard,
     venue: Venue,
-    delay: usize,
+    delay_ms: i64,
     step: usize,
     now: Timestamp,
-    /// Step at which it takes effect.
-    pending: Option<(usize, Intent)>,
+    /// When it takes effect.
+    pending: Option<(Timestamp, Intent)>,
     /// Size, margin and free balance at entry.
     start: (Quantity, Money, Money),
     /// Liquidation price as a float, for the look at every step.
@@ -101,7 +103,7 @@ impl<'a> Stage<'a> {
             episode,
             guard: Guard::new(policy(venue.cross), now),
             venue,
-            delay: settings.delay_steps(),
+            delay_ms: settings.delay_ms.max(0),
             step,
             now,
             pending: None,
@@ -131,30 +133,48 @@ impl<'a> Stage<'a> {
         self.measure();
     }
 
-    /// The guard is woken where it wants to be; then the price moves; then liquidation; then what was
-    /// sent before takes effect, and the guard decides. What it decides between two steps takes effect
-    /// as if it had been decided at the first of them.
+    /// Between two steps acts take effect and the guard is woken where it wants to be; then the price
+    /// moves; then liquidation; then what was sent before takes effect, and the guard decides.
     fn step(&mut self, step: usize) {
         let time = self.path.time(step);
         for _ in 0..ROUNDS_MAX {
-            let Some(wake) = self.guard.deadline().filter(|wake| *wake < time) else {
+            let due = self.pending.as_ref().map(|(due, _)| *due);
+            let next = due.into_iter().chain(self.guard.deadline()).min();
+            let Some(next) = next.filter(|next| *next < time) else {
                 break;
             };
-            self.now = self.now.max(wake);
-            self.feed(Event::Tick);
+            self.now = self.now.max(next);
+            let after_ms = self.now.since(self.path.time(self.step));
+            self.venue.mark = self.path.price_after(self.step, after_ms);
+            if self.is_lost() {
+                self.venue.liquidate();
+                return;
+            }
+            match self.pending.take_if(|(due, _)| *due <= self.now) {
+                Some((_, intent)) => self.carry_out(&intent),
+                None => self.feed(Event::Tick),
+            }
         }
         self.enter(step);
-        let price = self.path.mark(step) as f64;
-        if self.episode.sign() * (price - self.line) <= 0.0 {
+        if self.is_lost() {
             self.venue.liquidate();
             return;
         }
-        let due = self.pending.take_if(|(due, _)| *due <= step);
+        let due = self.pending.take_if(|(due, _)| *due <= self.now);
         self.feed(self.mark());
         if let Some((_, intent)) = due {
-            let done = self.execute(&intent);
-            self.feed(done);
+            self.carry_out(&intent);
         }
+    }
+
+    /// Is the mark at the liquidation price or beyond it?
+    fn is_lost(&self) -> bool {
+        self.episode.sign() * (float(self.venue.mark.get()) - self.line) <= 0.0
+    }
+
+    fn carry_out(&mut self, intent: &Intent) {
+        let done = self.execute(intent);
+        self.feed(done);
     }
 
     fn enter(&mut self, step: usize) {
@@ -189,9 +209,15 @@ impl<'a> Stage<'a> {
 
     fn answer(&mut self, action: Action) -> Vec<Event> {
         match action {
+            Action::Send(intent) if self.delay_ms == 0 => vec![self.execute(&intent)],
+            Action::Send(intent) if self.delay_ms < STEP_MS => {
+                self.pending = Some((self.now.plus_ms(self.delay_ms), intent));
+                Vec::new()
+            }
             Action::Send(intent) if intent.recycled => vec![self.execute(&intent)],
             Action::Send(intent) => {
-                self.pending = Some((self.step + self.delay, intent));
+                let decided = self.path.time(self.step);
+                self.pending = Some((decided.plus_ms(self.delay_ms), intent));
                 Vec::new()
             }
             Action::Refresh(Refresh::Account) => vec![Event::Account(self.venue.picture(self.now))],
@@ -221,15 +247,12 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// Liquidation price in the whole numbers of the path.
     fn measure(&mut self) {
         let venue = &self.venue;
         let sign = self.episode.sign();
         let (quantity, entry) = (float(venue.quantity.get()), float(venue.entry.get()));
-        let scaled = self.path.mark(self.episode.entry) as f64 / entry;
         let rate = float(venue.rate.get());
-        let line = (sign * entry - float(venue.wallet.get()) / quantity) / (sign - rate);
-        self.line = line * scaled;
+        self.line = (sign * entry - float(venue.wallet.get()) / quantity) / (sign - rate);
     }
 
     fn outcome(self) -> Outcome {

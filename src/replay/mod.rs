@@ -66,16 +66,17 @@ pub struct Settings {
     pub least_ms: i64,
     /// Balance beside the position as a fraction of the initial margin; it may be added as margin.
     pub reserve: f64,
-    /// From decision to effect, in milliseconds; counted in whole steps, at least one.
+    /// From decision to effect, in milliseconds, at least zero; between two steps the price is on the
+    /// straight line that joins them.
     pub delay_ms: i64,
 }
 
 impl Settings {
-    /// Steps from a decision to its effect.
-    #[must_use]
-    pub fn delay_steps(&self) -> usize {
-        let steps = self.delay_ms.max(1).saturating_add(STEP_MS - 1) / STEP_MS;
-        usize::try_from(steps).unwrap_or(usize::MAX).max(1)
+    /// Whole steps from a decision to its effect, and the part of a step beyond them.
+    fn delay(&self) -> (usize, f64) {
+        let delay = self.delay_ms.max(0);
+        let steps = usize::try_from(delay / STEP_MS).unwrap_or(usize::MAX);
+        (steps, (delay % STEP_MS) as f64 / STEP_MS as f64)
     }
 }
 

@@ -106,6 +106,14 @@ impl Path {
         Price::of(Decimal::new(self.mark(step), self.scale))
     }
 
+    /// The price `after_ms` after the mark at `step`, on the straight line to the next.
+    pub(super) fn price_after(&self, step: usize, after_ms: i64) -> Price {
+        let (from, to) = (self.mark(step), self.mark(step + 1));
+        let way = i128::from(to - from) * i128::from(after_ms) / i128::from(STEP_MS);
+        let mark = from.saturating_add(i64::try_from(way).unwrap_or(0));
+        Price::of(Decimal::new(mark, self.scale))
+    }
+
     /// Decimals that prices have.
     pub(super) fn decimals(&self) -> u32 {
         self.scale

@@ -72,7 +72,7 @@ pub(super) struct ReplayArgs {
     /// Reserve in percent of the initial margin
     #[arg(long, value_name = "PCT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(0..=10_000))]
     reserve_pct: u32,
-    /// Time from a decision to its effect, counted in whole steps of 5 s
+    /// Time from a decision to its effect; prices are known every 5 s and straight in between
     #[arg(long, value_name = "MS", default_value_t = STEP_MS, value_parser = clap::value_parser!(i64).range(0..=600_000))]
     delay_ms: i64,
     /// Play the guard in at most this many episodes, evenly spread [default: all]
@@ -128,7 +128,6 @@ struct Said {
     least_ms: i64,
     reserve_pct: u32,
     step_ms: i64,
-    /// As played: whole steps.
     delay_ms: i64,
     fee: f64,
     slippage: f64,
@@ -251,7 +250,6 @@ fn reserve(pct: u32) -> f64 {
 
 fn said(args: &ReplayArgs, job: &Job) -> Said {
     let settings = &job.settings;
-    let delay = i64::try_from(settings.delay_steps()).unwrap_or(i64::MAX);
     Said {
         policies: job.policies.iter().map(|policy| policy.name()).collect(),
         sides: settings.sides.clone(),
@@ -262,7 +260,7 @@ fn said(args: &ReplayArgs, job: &Job) -> Said {
         least_ms: settings.least_ms,
         reserve_pct: args.reserve_pct,
         step_ms: STEP_MS,
-        delay_ms: delay.saturating_mul(STEP_MS),
+        delay_ms: settings.delay_ms,
         fee: FEE,
         slippage: SLIPPAGE,
         slippage_per_sigma: SLIPPAGE_PER_SIGMA,
