@@ -139,19 +139,7 @@ pub fn outcome(
     if policy == Policy::Guard {
         return super::guarded::outcome(path, episode, settings);
     }
-    let mut stage = Stage {
-        entry: path.mark(episode.entry) as f64,
-        holding: episode.open(path, settings),
-        policy,
-        delay: settings.delay(),
-        pending: None,
-        before: 1.0,
-        sigma: 0.0,
-        line: 0.0,
-        trigger: 0.0,
-        actions: 0,
-        liquidated: false,
-    };
+    let mut stage = Stage::open(path, episode, policy, settings);
     let whole = path.block_steps();
     let mut step = episode.entry + 1;
     while step <= episode.end && stage.holding.share > 0.0 {
@@ -174,15 +162,7 @@ pub fn outcome(
         }
     }
     let at_end = path.mark(episode.end) as f64 / stage.entry;
-    let holding = stage.holding;
-    Outcome {
-        liquidated: stage.liquidated,
-        kept: holding.share,
-        friction: holding.friction,
-        new_money: holding.added / holding.initial,
-        actions: stage.actions,
-        wealth: holding.wealth(at_end) / (holding.initial * (1.0 + settings.reserve)),
-    }
+    stage.outcome(at_end, settings)
 }
 
 /// A baseline at work.
@@ -205,6 +185,35 @@ struct Stage {
 }
 
 impl Stage {
+    fn open(path: &Path, episode: &Episode, policy: Policy, settings: &Settings) -> Self {
+        Self {
+            entry: path.mark(episode.entry) as f64,
+            holding: episode.open(path, settings),
+            policy,
+            delay: settings.delay(),
+            pending: None,
+            before: 1.0,
+            sigma: 0.0,
+            line: 0.0,
+            trigger: 0.0,
+            actions: 0,
+            liquidated: false,
+        }
+    }
+
+    fn outcome(&self, at_end: f64, settings: &Settings) -> Outcome {
+        let holding = &self.holding;
+        let money = holding.initial * (1.0 + settings.reserve);
+        Outcome {
+            liquidated: self.liquidated,
+            kept: holding.share,
+            friction: holding.friction,
+            new_money: holding.added / holding.initial,
+            actions: self.actions,
+            wealth: holding.wealth(at_end) / money,
+        }
+    }
+
     /// A new block begins: its volatility holds.
     fn enter(&mut self, sigma: f64) {
         self.sigma = sigma;
