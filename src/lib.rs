@@ -11,6 +11,7 @@
 //! | [`net`] | clock, HTTP, WebSocket, limits |
 //! | [`exchange`] | the port and one folder per venue |
 //! | [`sim`] | the simulated exchange, its tapes, scenarios and faces |
+//! | [`replay`] | recorded prices through protection policies, in virtual time: the benchmark |
 //! | [`telegram`] | pairing, commands, messages, buttons |
 //! | [`config`] | schema, loading, secrets, precise errors |
 //! | [`agent`] | the live driver: streams to the guard, actions to the venue |
@@ -30,5 +31,6 @@ pub mod guard;
 pub mod journal;
 pub mod margin;
 pub mod net;
+pub mod replay;
 pub mod sim;
 pub mod telegram;

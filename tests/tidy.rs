@@ -20,6 +20,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("net", &["domain"]),
     ("exchange", &["domain", "net", "guard"]),
     ("sim", &["domain"]),
+    ("replay", &["domain", "margin", "forecast", "guard", "sim"]),
     ("telegram", &["domain", "guard", "net"]),
     ("config", &["domain", "guard"]),
     (
@@ -33,7 +34,7 @@ const WALLS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "domain", "margin", "forecast", "guard", "journal", "net", "exchange", "sim",
-            "telegram", "config", "agent",
+            "telegram", "config", "agent", "replay",
         ],
     ),
 ];

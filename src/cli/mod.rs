@@ -8,6 +8,7 @@ mod exchange;
 mod exit;
 mod journal;
 mod liq;
+mod replay;
 mod run;
 mod signal;
 mod status;
@@ -57,6 +58,9 @@ enum Command {
     Exchange(exchange::ExchangeArgs),
     /// Show what was done and why.
     Journal(journal::JournalArgs),
+    /// Play recorded prices through protection policies and compare what each keeps; no key, no network.
+    #[command(long_about = replay::LONG, after_help = replay::EXAMPLES)]
+    Replay(replay::ReplayArgs),
     /// Show how a captured exchange response is read, for bug reports; offline, no key.
     #[command(long_about = decode::LONG, after_help = decode::EXAMPLES)]
     Decode(decode::DecodeArgs),
@@ -108,6 +112,7 @@ fn dispatch(command: Command) -> anyhow::Result<Exit> {
         }
         Command::Decode(args) => decode::run(&args),
         Command::Liq(args) => liq::run(*args),
+        Command::Replay(args) => block_on(replay::run(args)),
         Command::Demo(args) => block_on(demo::run(args)),
         Command::Run(args) => block_on(run::run(args)),
         Command::Check(args) => block_on(check::run(args)),

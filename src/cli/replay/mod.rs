@@ -1,0 +1,361 @@
+//! `plimsoll replay`: recorded prices through protection policies, with figures that can be compared.
+
+mod gather;
+mod table;
+
+use std::io::{IsTerminal, Write};
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::builder::PossibleValue;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use super::exit::{Exit, UsageError};
+use super::signal;
+use super::terminal::{print, warn};
+use crate::domain::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Side};
+use crate::replay::{
+    FEE, HALF_LIFE_MIN, Policy, Report, Row, SLIPPAGE, SLIPPAGE_PER_SIGMA, STEP_MS, Settings,
+    Watcher, play, trials,
+};
+use gather::{Gathered, Tapes};
+
+/// Most episodes of one run: a minute-long grid over years would only fill the memory.
+const EPISODES_MAX: usize = 2_000_000;
+/// Most threads that may be asked for.
+const THREADS_MAX: usize = 1_024;
+/// How often progress is shown.
+const PROGRESS_EVERY: Duration = Duration::from_millis(500);
+
+pub(super) const LONG: &str = "Play recorded prices through protection policies and a simulated isolated position, in \
+virtual time, and say what each would have kept and at what price.
+
+A standard episode: one isolated linear position, entered every 4 h after 24 h of tape, long and short, \
+at 10, 20 and 50 times leverage, with its initial margin once more in reserve; it ends after 24 h, or with \
+the tape if at least 12 h are left. `guard` is the real guard with its default limits in auto mode. \
+Tapes of different bar lengths get rows of their own. docs/benchmark.md defines every figure.";
+
+pub(super) const EXAMPLES: &str = "Examples:
+  plimsoll replay --tape BTCUSDT-1m-2025-10.zip
+  plimsoll replay --tape tapes/ --policy none --policy naive --leverage 20 --json
+  plimsoll replay --tape tapes/ --policy guard --guard-episodes 200
+
+Exit codes: 0 played (also when Ctrl-C cut it short: the report then says that it is partial);
+2 wrong command line; 65 broken tape, or none long enough; 66 no such tape.";
+
+#[derive(Debug, Args)]
+pub(super) struct ReplayArgs {
+    /// Price tape, or a folder of tapes; may be given more than once
+    #[arg(long, value_name = "FILE", required = true)]
+    tape: Vec<PathBuf>,
+    /// Policy to play; may be given more than once [default: all]
+    #[arg(long, value_name = "NAME")]
+    policy: Vec<Policy>,
+    /// Limits of the guard; so far there is only the default one
+    #[arg(long, value_name = "NAME", default_value = "balanced", value_parser = ["balanced"])]
+    preset: String,
+    /// Side of the positions
+    #[arg(long, value_name = "SIDE", default_value = "both")]
+    side: Sides,
+    /// Leverages, separated by commas
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "10,20,50",
+          value_parser = clap::value_parser!(u32).range(1..=150))]
+    leverage: Vec<u32>,
+    /// Time between entries, such as 4h or 30m
+    #[arg(long, value_name = "TIME", default_value = "4h", value_parser = parse_span)]
+    entry_every: i64,
+    /// Reserve in percent of the initial margin
+    #[arg(long, value_name = "PCT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    reserve_pct: u32,
+    /// Time from a decision to its effect; prices are known every 5 s and straight in between
+    #[arg(long, value_name = "MS", default_value_t = STEP_MS, value_parser = clap::value_parser!(i64).range(0..=600_000))]
+    delay_ms: i64,
+    /// Play the guard in at most this many episodes, evenly spread [default: all]
+    #[arg(long, value_name = "N")]
+    guard_episodes: Option<usize>,
+    /// Threads [default: one per processor]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Print one JSON object and nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Sides {
+    Long,
+    Short,
+    Both,
+}
+
+impl ValueEnum for Policy {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()))
+    }
+}
+
+/// What is printed.
+#[derive(Serialize)]
+struct Answer {
+    /// True when it was stopped before all episodes were played.
+    partial: bool,
+    /// Episodes played, of all that there are.
+    episodes: usize,
+    episodes_all: usize,
+    rows: Vec<Row>,
+    settings: Said,
+    tapes: Tapes,
+}
+
+/// The settings that a reader needs to compare two reports.
+#[derive(Serialize)]
+struct Said {
+    policies: Vec<&'static str>,
+    sides: Vec<Side>,
+    leverages: Vec<u32>,
+    entry_every_ms: i64,
+    warm_up_ms: i64,
+    length_ms: i64,
+    least_ms: i64,
+    reserve_pct: u32,
+    step_ms: i64,
+    delay_ms: i64,
+    fee: f64,
+    slippage: f64,
+    slippage_per_sigma: f64,
+    half_life_min: f64,
+    /// Most episodes the guard was played in; none: all.
+    guard_episodes: Option<usize>,
+}
+
+/// The work, decided and loaded.
+struct Job {
+    gathered: Gathered,
+    policies: Vec<Policy>,
+    settings: Settings,
+    guarded: usize,
+    threads: usize,
+}
+
+pub(super) async fn run(args: ReplayArgs) -> anyhow::Result<Exit> {
+    let (settings, policies, threads) = decide(&args)?;
+    let watcher = Arc::new(Watcher::default());
+    // Listens before the tapes are read, which may take a while.
+    let stopped = signal::stopped();
+    let gathered = gather::gather(&args.tape, threads, &settings)?;
+    let found = trials(&gathered.paths, &settings);
+    if found.is_empty() {
+        return Err(UsageError::bad_input(format!(
+            "no tape is long enough: an episode needs {} h before it and at least {} h of its own",
+            settings.warm_up_ms / HOUR_MS,
+            settings.least_ms / HOUR_MS
+        ))
+        .into());
+    }
+    if found.len() > EPISODES_MAX {
+        return Err(UsageError::new(format!(
+            "{} episodes are more than the {EPISODES_MAX} that one run may have; use a longer --entry-every or fewer tapes",
+            found.len()
+        ))
+        .into());
+    }
+    let all = found.len();
+    let job = Job {
+        gathered,
+        policies,
+        settings,
+        guarded: args.guard_episodes.unwrap_or(usize::MAX),
+        threads,
+    };
+    let seen = Arc::clone(&watcher);
+    let work = tokio::task::spawn_blocking(move || {
+        let played = play(
+            &job.gathered.paths,
+            &found,
+            &job.policies,
+            &job.settings,
+            job.guarded,
+            job.threads,
+            &seen,
+        );
+        let report = Report::of(&job.gathered.paths, &job.policies, &played);
+        (job, report, played.len())
+    });
+    let (job, report, played) = watch(work, stopped, &watcher, all).await?;
+    let answer = Answer {
+        partial: played < all,
+        episodes: played,
+        episodes_all: all,
+        rows: report.rows,
+        settings: said(&args, &job),
+        tapes: job.gathered.tapes,
+    };
+    print(if args.json {
+        serde_json::to_string(&answer)?
+    } else {
+        table::text(&answer)
+    })?;
+    Ok(Exit::Success)
+}
+
+fn decide(args: &ReplayArgs) -> anyhow::Result<(Settings, Vec<Policy>, usize)> {
+    let mut leverages = args.leverage.clone();
+    leverages.sort_unstable();
+    leverages.dedup();
+    let mut policies = args.policy.clone();
+    if policies.is_empty() {
+        policies.extend(Policy::ALL);
+    }
+    policies.sort_unstable();
+    policies.dedup();
+    let threads = match args.threads {
+        Some(threads @ 1..=THREADS_MAX) => threads,
+        Some(_) => {
+            let text = format!("--threads must be from 1 to {THREADS_MAX}");
+            return Err(UsageError::new(text).into());
+        }
+        None => std::thread::available_parallelism().map_or(1, NonZero::get),
+    };
+    let settings = Settings {
+        sides: match args.side {
+            Sides::Long => vec![Side::Long],
+            Sides::Short => vec![Side::Short],
+            Sides::Both => vec![Side::Long, Side::Short],
+        },
+        leverages,
+        entry_every_ms: args.entry_every,
+        reserve: reserve(args.reserve_pct),
+        delay_ms: args.delay_ms,
+        ..Settings::default()
+    };
+    Ok((settings, policies, threads))
+}
+
+#[allow(
+    clippy::float_arithmetic,
+    reason = "a setting of a benchmark, not money"
+)]
+fn reserve(pct: u32) -> f64 {
+    f64::from(pct) / 100.0
+}
+
+fn said(args: &ReplayArgs, job: &Job) -> Said {
+    let settings = &job.settings;
+    Said {
+        policies: job.policies.iter().map(|policy| policy.name()).collect(),
+        sides: settings.sides.clone(),
+        leverages: settings.leverages.clone(),
+        entry_every_ms: settings.entry_every_ms,
+        warm_up_ms: settings.warm_up_ms,
+        length_ms: settings.length_ms,
+        least_ms: settings.least_ms,
+        reserve_pct: args.reserve_pct,
+        step_ms: STEP_MS,
+        delay_ms: settings.delay_ms,
+        fee: FEE,
+        slippage: SLIPPAGE,
+        slippage_per_sigma: SLIPPAGE_PER_SIGMA,
+        half_life_min: HALF_LIFE_MIN,
+        guard_episodes: args.guard_episodes,
+    }
+}
+
+/// Waits for the work, shows progress on a terminal, and passes the wish to stop on.
+async fn watch<T>(
+    mut work: tokio::task::JoinHandle<T>,
+    stopped: impl Future<Output = ()>,
+    watcher: &Watcher,
+    all: usize,
+) -> anyhow::Result<T> {
+    let shown = std::io::stderr().is_terminal();
+    let mut stopped = std::pin::pin!(stopped);
+    let mut asked = false;
+    let mut beat = tokio::time::interval(PROGRESS_EVERY);
+    let ended = loop {
+        tokio::select! {
+            biased;
+            ended = &mut work => break ended,
+            () = &mut stopped, if !asked => {
+                asked = true;
+                watcher.stop.store(true, Ordering::Relaxed);
+                warn("stopping: episodes under way are finished, the report will be partial");
+            }
+            _ = beat.tick(), if shown => progress(watcher, all),
+        }
+    };
+    if shown {
+        // Clears the line.
+        show("\r\x1b[K");
+    }
+    ended.context("the replay broke down")
+}
+
+fn progress(watcher: &Watcher, all: usize) {
+    let done = watcher.done.load(Ordering::Relaxed);
+    show(&format!("\r{done} of {all} episodes"));
+}
+
+/// Progress that nobody takes is no loss.
+fn show(text: &str) {
+    let mut out = std::io::stderr().lock();
+    drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+}
+
+/// `4h`, `30m`, `90s`, `1d`: at least a minute, at most a year, in milliseconds.
+fn parse_span(text: &str) -> Result<i64, String> {
+    let wrong = || "a time from 1m to 365d, such as 4h or 30m".to_owned();
+    let unit = match text.chars().last() {
+        Some('s') => SECOND_MS,
+        Some('m') => MINUTE_MS,
+        Some('h') => HOUR_MS,
+        Some('d') => DAY_MS,
+        Some(_) | None => return Err(wrong()),
+    };
+    let number = text.get(..text.len() - 1).unwrap_or_default();
+    let number: i64 = number.parse().map_err(|_| wrong())?;
+    number
+        .checked_mul(unit)
+        .filter(|ms| (MINUTE_MS..=365 * DAY_MS).contains(ms))
+        .ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_have_a_unit_and_a_range() {
+        for (text, ms) in [
+            ("4h", 14_400_000),
+            ("30m", 1_800_000),
+            ("90s", 90_000),
+            ("1d", 86_400_000),
+        ] {
+            assert_eq!(parse_span(text), Ok(ms), "{text}");
+        }
+        for text in [
+            "",
+            "h",
+            "4",
+            "4x",
+            "-4h",
+            "0h",
+            "59s",
+            "366d",
+            "4 h",
+            "9999999999999999999h",
+            "4ħ",
+        ] {
+            assert!(parse_span(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! The report as text.
+
+use super::Answer;
+use crate::replay::Row;
+
+/// Names of tapes without an episode that are printed; the JSON has them all.
+const NAMES_MAX: usize = 40;
+
+pub(super) fn text(answer: &Answer) -> String {
+    let mut out = String::new();
+    let tapes = &answer.tapes;
+    if answer.partial {
+        line(
+            &mut out,
+            format!(
+                "PARTIAL: stopped after {} of {} episodes; the figures below are of those alone.\n",
+                answer.episodes, answer.episodes_all
+            ),
+        );
+    }
+    for (bar_ms, count) in &tapes.by_bar_ms {
+        let (bar, many) = (span(*bar_ms), if *count == 1 { "tape" } else { "tapes" });
+        line(&mut out, format!("{count} {many} of {bar} bars"));
+        line(&mut out, HEAD.to_owned());
+        for row in answer.rows.iter().filter(|row| row.bar_ms == *bar_ms) {
+            line(&mut out, shown(row));
+        }
+        line(&mut out, String::new());
+    }
+    if tapes.by_bar_ms.len() > 1 {
+        line(
+            &mut out,
+            "Bar lengths are kept apart: the longer the bar, the less of a crash is recorded."
+                .to_owned(),
+        );
+    }
+    if !tapes.without_episode.is_empty() {
+        let names = listed(&tapes.without_episode);
+        line(
+            &mut out,
+            format!(
+                "{} tapes are too short for an episode: {names}",
+                tapes.without_episode.len()
+            ),
+        );
+    }
+    if !tapes.left_out.is_empty() {
+        line(
+            &mut out,
+            format!(
+                "{} files of the folder are not played (funding, mark prices, other tables); --json names them",
+                tapes.left_out.len()
+            ),
+        );
+    }
+    out.push_str("Shares are means over episodes at risk, needless acts over the others; docs/benchmark.md defines each.");
+    out
+}
+
+const HEAD: &str = "policy       lev episodes at-risk  saved   kept effic. friction  new-money wealth needless/day   calm  worst";
+
+fn shown(row: &Row) -> String {
+    let pct = |value: Option<f64>| percent(value);
+    let plain = |value: Option<f64>, places: usize| {
+        value.map_or_else(|| "-".to_owned(), |value| format!("{value:.places$}"))
+    };
+    format!(
+        "{:<12} {:>3} {:>8} {:>7} {:>6} {:>6} {:>6} {:>8} {:>10} {:>6} {:>12} {:>6} {:>6}",
+        row.policy,
+        row.leverage,
+        row.episodes,
+        row.at_risk,
+        pct(row.saved),
+        pct(row.kept),
+        pct(row.kept_efficiency),
+        plain(row.friction_bps, 1),
+        plain(row.new_money, 2),
+        pct(row.wealth),
+        plain(row.needless_per_day, 2),
+        plain(row.needless_per_day_calm, 2),
+        pct(row.worst),
+    )
+}
+
+#[allow(clippy::float_arithmetic, reason = "a share shown in percent")]
+fn percent(share: Option<f64>) -> String {
+    share.map_or_else(|| "-".to_owned(), |share| format!("{:.1}%", share * 100.0))
+}
+
+fn span(ms: i64) -> String {
+    if ms % 60_000 == 0 {
+        format!("{}-minute", ms / 60_000)
+    } else {
+        format!("{}-second", ms / 1_000)
+    }
+}
+
+fn listed(names: &[String]) -> String {
+    let mut text = names
+        .iter()
+        .take(NAMES_MAX)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(", ");
+    if names.len() > NAMES_MAX {
+        text.push_str(", …");
+    }
+    text
+}
+
+fn line(out: &mut String, text: String) {
+    out.push_str(&text);
+    out.push('\n');
+}
