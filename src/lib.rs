@@ -12,6 +12,7 @@
 //! | [`exchange`] | the port and one folder per venue |
 //! | [`sim`] | the simulated exchange, its tapes, scenarios and faces |
 //! | [`telegram`] | pairing, commands, messages, buttons |
+//! | [`chart`] | pictures and pages: SVG, HTML |
 //! | [`config`] | schema, loading, secrets, precise errors |
 //! | [`agent`] | the live driver: streams to the guard, actions to the venue |
 //! | [`cli`] | the commands |
@@ -21,6 +22,7 @@
 #![forbid(unsafe_code)]
 
 pub mod agent;
+pub mod chart;
 pub mod cli;
 pub mod config;
 pub mod domain;

@@ -21,6 +21,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("exchange", &["domain", "net", "guard"]),
     ("sim", &["domain"]),
     ("telegram", &["domain", "guard", "net"]),
+    ("chart", &["domain"]),
     ("config", &["domain", "guard"]),
     (
         "agent",
