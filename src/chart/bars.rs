@@ -4,7 +4,7 @@ use super::place::Area;
 use super::scale::{Scale, Unit, brief, drawable};
 use super::sheet::{Anchor, EDGE, Entry, Heading, Home, SMALL, Sheet, WIDTH, hint, line, rect};
 use super::style::{COLOURS, HATCHINGS};
-use super::text::{NAME_MAX, clean, fit, width};
+use super::text::{NAME_MAX, clean, fit, width, wrap};
 
 /// Groups on one chart at most.
 pub const GROUPS_MAX: usize = 24;
@@ -19,8 +19,10 @@ const BETWEEN: f64 = 0.18;
 const VALUE_SIZE: f64 = 11.0;
 /// Bars narrower than this carry no value.
 const VALUE_BAR_MIN: f64 = 10.0;
+/// Lines that the name of a group may take before it is turned.
+const NAME_LINES: usize = 3;
 /// Longest turned name of a group, in pixels.
-const TURNED_MAX: f64 = 150.0;
+const TURNED_MAX: f64 = 180.0;
 
 /// One policy's values, one for each group in their order.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -295,25 +297,27 @@ impl<'a> Drawing<'a> {
         }
     }
 
-    /// Names of the groups, turned when they are too long to lie; the y below them.
+    /// Names of the groups, in a few lines or turned when they are too long to lie; the y below.
     fn names(&self, sheet: &mut Sheet) -> f64 {
-        let names: Vec<String> = self
-            .chart
-            .groups
+        let names = self.chart.groups.iter().take(GROUPS_MAX);
+        let names: Vec<String> = names.map(|name| clean(name, NAME_MAX)).collect();
+        let lying: Vec<Vec<String>> = names
             .iter()
-            .take(GROUPS_MAX)
-            .map(|name| clean(name, NAME_MAX))
+            .map(|name| wrap(name, SMALL, self.slot - 8.0, NAME_LINES))
             .collect();
-        let longest = names
-            .iter()
-            .map(|name| width(name, SMALL))
-            .fold(0.0, f64::max);
-        let level = longest <= self.slot - 8.0;
+        let whole = lying.iter().zip(&names).all(|(lines, name)| {
+            lines.join(" ") == name.split_whitespace().collect::<Vec<_>>().join(" ")
+        });
         let mut below = self.plot.bottom + 22.0;
-        for (index, name) in names.iter().enumerate() {
+        for (index, (name, lines)) in names.iter().zip(&lying).enumerate() {
             let x = self.plot.left + self.slot * (index as f64 + 0.5);
-            if level {
-                sheet.text((x, self.plot.bottom + 18.0), "p-text", Anchor::Middle, name);
+            if whole {
+                let mut y = self.plot.bottom + 4.0;
+                for line in lines {
+                    y += SMALL + 3.0;
+                    sheet.text((x, y), "p-text", Anchor::Middle, line);
+                }
+                below = below.max(y + 6.0);
                 continue;
             }
             // A name turned by 35 degrees reaches 0.82 of its length to the left of its group.

@@ -100,43 +100,13 @@ impl PriceChart {
             return Sheet::empty(home, &heading);
         };
         let (mut sheet, top) = Sheet::begin(home, &heading);
-        let entries = self.entries(&price, &lines, range);
+        let entries = entries(&price, &lines, range, &marks);
         let top = sheet.legend(&entries, (EDGE, WIDTH - EDGE), top) + 8.0;
         let drawing = Drawing::new(span, range, top);
         drawing.axes(&mut sheet, &clean(&self.unit, NAME_MAX));
         let room = drawing.lines(&mut sheet, &price, &lines);
         drawing.marks(&mut sheet, room, &marks);
         sheet.finish(drawing.plot.bottom + 52.0)
-    }
-
-    fn entries(&self, price: &Points, lines: &[Points; 2], range: (f64, f64)) -> Vec<Entry> {
-        let mut out = Vec::new();
-        let named = [
-            (price, "p-price", "price"),
-            (&lines[0], "p-liq", "liquidation line"),
-            (&lines[1], "p-act", "act line"),
-        ];
-        for (points, class, words) in named {
-            let mut values = points.iter().filter_map(|(_, value)| *value).peekable();
-            if values.peek().is_none() {
-                continue;
-            }
-            let seen = values.any(|value| (range.0..=range.1).contains(&value));
-            let far = if seen { "" } else { " (far off this chart)" };
-            out.push(Entry {
-                swatch: line((0.0, 0.0), (28.0, 0.0), class),
-                text: format!("{words}{far}"),
-            });
-        }
-        for kind in MarkKind::ALL {
-            if self.marks.iter().any(|mark| mark.kind == kind) {
-                out.push(Entry {
-                    swatch: kind.drawn((14.0, 0.0)),
-                    text: kind.words().to_owned(),
-                });
-            }
-        }
-        out
     }
 }
 
@@ -240,6 +210,41 @@ impl Drawing {
             .collect();
         mark::draw(sheet, &mut room, &places);
     }
+}
+
+fn entries(
+    price: &Points,
+    lines: &[Points; 2],
+    range: (f64, f64),
+    marks: &[(&Mark, f64, f64)],
+) -> Vec<Entry> {
+    let mut out = Vec::new();
+    let named = [
+        (price, "p-price", "price"),
+        (&lines[0], "p-liq", "liquidation line"),
+        (&lines[1], "p-act", "act line"),
+    ];
+    for (points, class, words) in named {
+        let mut values = points.iter().filter_map(|(_, value)| *value).peekable();
+        if values.peek().is_none() {
+            continue;
+        }
+        let seen = values.any(|value| (range.0..=range.1).contains(&value));
+        let far = if seen { "" } else { " (far off this chart)" };
+        out.push(Entry {
+            swatch: line((0.0, 0.0), (28.0, 0.0), class),
+            text: format!("{words}{far}"),
+        });
+    }
+    for kind in MarkKind::ALL {
+        if marks.iter().any(|(mark, _, _)| mark.kind == kind) {
+            out.push(Entry {
+                swatch: kind.drawn((14.0, 0.0)),
+                text: kind.words().to_owned(),
+            });
+        }
+    }
+    out
 }
 
 fn ordered(samples: &[Sample]) -> Points {

@@ -340,24 +340,14 @@ fn percent(share: f64) -> String {
     super::scale::Unit::Percent.brief(share * 100.0)
 }
 
-/// Places for a count: right, left, above, below, then further away.
+/// Places for a count, all so close that it is plain whose it is; the list has what finds none.
 fn around((x, y): (f64, f64), wide: f64) -> Vec<Area> {
-    let mut out = Vec::new();
-    for away in [0.0, 10.0, 20.0] {
-        let aside = wide / 2.0 + 10.0 + away;
-        let over = 17.0 + away;
-        for centre in [
-            (x + aside, y),
-            (x - aside, y),
-            (x, y - over),
-            (x, y + over),
-            (x + aside, y + over),
-            (x - aside, y - over),
-        ] {
-            out.push(Area::around(centre, wide, SMALL + 1.0));
-        }
-    }
-    out
+    let (aside, over) = (wide / 2.0 + 10.0, 17.0);
+    let shifts = [(aside, 0.0), (-aside, 0.0), (0.0, -over), (0.0, over)];
+    shifts
+        .into_iter()
+        .map(|(across, up)| Area::around((x + across, y + up), wide, SMALL + 1.0))
+        .collect()
 }
 
 /// A disc within the band, a square on its corner outside of it.

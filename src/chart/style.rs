@@ -9,7 +9,7 @@ pub(super) const HATCHINGS: usize = 3;
 /// Style of charts: light, dark where the reader prefers it, always light on paper.
 pub(super) const CHART: &str = "
 .p-chart{font-family:system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif;font-variant-numeric:tabular-nums}
-.p-paper,.p-hole{fill:#fff}
+.p-paper{fill:#fff}
 .p-title,.p-text,.p-value,.p-label,.p-tick,.p-note,.p-none{fill:#1b1f24;font-size:12px}
 .p-title{font-size:20px;font-weight:600}
 .p-note,.p-tick,.p-none{fill:#57606a}
@@ -45,7 +45,7 @@ pub(super) const CHART: &str = "
 .p-dead{stroke:#d55e00;stroke-width:4;fill:none}
 .p-zero{fill:#fff;stroke:#d55e00;stroke-width:2}
 @media screen and (prefers-color-scheme:dark){
-.p-paper,.p-hole{fill:#14181d}
+.p-paper{fill:#14181d}
 .p-title,.p-text,.p-value,.p-label{fill:#e8ecf0}
 .p-note,.p-tick,.p-none{fill:#a3adb8}
 .p-value,.p-label{stroke:#14181d}
@@ -92,8 +92,12 @@ footer{border-color:#2f363d}
 @media print{
 :root{color-scheme:light}
 main{max-width:none;padding:0 20px}
-body{font-size:11pt}
-figure,tr{break-inside:avoid}
+body{font-size:10pt}
+h1{font-size:20pt}
+h2{font-size:14pt;margin:16px 0 4px}
+figure{margin-top:4px}
+footer{margin-top:16px}
+section,figure,tr{break-inside:avoid}
 h2{break-after:avoid}
 svg,svg *{-webkit-print-color-adjust:exact;print-color-adjust:exact}
 .wide{overflow:visible}

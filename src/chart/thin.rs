@@ -78,11 +78,11 @@ impl Column {
                 }
             }
         }
-        if let Some(x) = self.gap {
-            if let Some((_, y)) = run.last().copied() {
-                run.push((x, y));
-                runs.push(Run::new());
-            }
+        if let Some(x) = self.gap
+            && let Some((_, y)) = run.last().copied()
+        {
+            run.push((x, y));
+            runs.push(Run::new());
         }
     }
 }
@@ -91,10 +91,10 @@ impl Column {
 pub(super) fn steps(run: &Run) -> Run {
     let mut out = Run::with_capacity(run.len() * 2);
     for (x, y) in run {
-        if let Some((_, before)) = out.last().copied() {
-            if before != *y {
-                out.push((*x, before));
-            }
+        if let Some((_, before)) = out.last().copied()
+            && before != *y
+        {
+            out.push((*x, before));
         }
         out.push((*x, *y));
     }
