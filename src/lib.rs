@@ -13,6 +13,7 @@
 //! | [`sim`] | the simulated exchange, its tapes, scenarios and faces |
 //! | [`replay`] | recorded prices through protection policies, in virtual time: the benchmark |
 //! | [`telegram`] | pairing, commands, messages, buttons |
+//! | [`chart`] | pictures and pages: SVG, HTML |
 //! | [`config`] | schema, loading, secrets, precise errors |
 //! | [`agent`] | the live driver: streams to the guard, actions to the venue |
 //! | [`cli`] | the commands |
@@ -22,6 +23,7 @@
 #![forbid(unsafe_code)]
 
 pub mod agent;
+pub mod chart;
 pub mod cli;
 pub mod config;
 pub mod domain;

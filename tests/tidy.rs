@@ -22,6 +22,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("sim", &["domain"]),
     ("replay", &["domain", "margin", "forecast", "guard", "sim"]),
     ("telegram", &["domain", "guard", "net"]),
+    ("chart", &["domain"]),
     ("config", &["domain", "guard"]),
     (
         "agent",
