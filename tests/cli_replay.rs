@@ -333,3 +333,35 @@ fn a_stopped_replay_leaves_a_report_that_says_it_is_partial() {
         .sum();
     assert_eq!(Some(counted), done);
 }
+
+#[test]
+fn a_page_with_charts_is_written_where_asked_for() {
+    let bench = Bench::new();
+    let tape = bench.tape("a_BTCUSDT_1m.csv", MINUTE, 2_600);
+    let page = bench.path("report.html");
+    let words = [
+        "--policy",
+        "none",
+        "--policy",
+        "naive",
+        "--leverage",
+        "20,50",
+    ];
+    let asked = ["--report", page.to_str().expect("a path")];
+    let said = told(&[&words[..], &asked].concat(), &[&tape]);
+    assert!(said.contains("naive"), "{said}");
+    let html = fs::read_to_string(&page).expect("the page");
+    assert!(
+        html.contains("<svg") && html.contains("Kept efficiency"),
+        "no chart"
+    );
+    assert!(html.contains("naive") && html.contains("50×"), "no rows");
+    let nowhere = bench.path("no/such/folder.html");
+    let asked = ["--report", nowhere.to_str().expect("a path")];
+    refused(
+        &[&words[..], &asked].concat(),
+        &[&tape],
+        73,
+        &["folder.html"],
+    );
+}

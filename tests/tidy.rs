@@ -35,7 +35,7 @@ const WALLS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "domain", "margin", "forecast", "guard", "journal", "net", "exchange", "sim",
-            "telegram", "config", "agent", "replay",
+            "telegram", "config", "chart", "agent", "replay",
         ],
     ),
 ];

@@ -1,6 +1,7 @@
 //! `plimsoll replay`: recorded prices through protection policies, with figures that can be compared.
 
 mod gather;
+mod page;
 mod table;
 
 use std::io::{IsTerminal, Write};
@@ -43,7 +44,7 @@ Tapes of different bar lengths get rows of their own. docs/benchmark.md defines 
 pub(super) const EXAMPLES: &str = "Examples:
   plimsoll replay --tape BTCUSDT-1m-2025-10.zip
   plimsoll replay --tape tapes/ --policy none --policy naive --leverage 20 --json
-  plimsoll replay --tape tapes/ --policy guard --guard-episodes 200
+  plimsoll replay --tape tapes/ --policy guard --guard-episodes 200 --report kept.html
 
 Exit codes: 0 played (also when Ctrl-C cut it short: the report then says that it is partial);
 2 wrong command line; 65 broken tape, or none long enough; 66 no such tape.";
@@ -84,6 +85,9 @@ pub(super) struct ReplayArgs {
     /// Print one JSON object and nothing else
     #[arg(long)]
     json: bool,
+    /// Also write a page with charts, to open in a browser; needs no network
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -199,6 +203,9 @@ pub(super) async fn run(args: ReplayArgs) -> anyhow::Result<Exit> {
         settings: said(&args, &job),
         tapes: job.gathered.tapes,
     };
+    if let Some(path) = &args.report {
+        page::write(path, &answer)?;
+    }
     print(if args.json {
         serde_json::to_string(&answer)?
     } else {

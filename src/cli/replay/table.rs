@@ -59,17 +59,34 @@ pub(super) fn text(answer: &Answer) -> String {
 
 const HEAD: &str = "policy       lev episodes at-risk  saved   kept effic. friction  new-money wealth needless/day   calm  worst";
 
-fn shown(row: &Row) -> String {
+/// The columns of [`cells`].
+pub(super) const COLUMNS: [&str; 13] = [
+    "policy",
+    "leverage",
+    "episodes",
+    "at risk",
+    "saved",
+    "kept",
+    "kept efficiency",
+    "friction bps",
+    "new money",
+    "wealth",
+    "needless a day",
+    "in calm",
+    "worst",
+];
+
+/// The figures of a row, worded.
+pub(super) fn cells(row: &Row) -> [String; 13] {
     let pct = |value: Option<f64>| percent(value);
     let plain = |value: Option<f64>, places: usize| {
         value.map_or_else(|| "-".to_owned(), |value| format!("{value:.places$}"))
     };
-    format!(
-        "{:<12} {:>3} {:>8} {:>7} {:>6} {:>6} {:>6} {:>8} {:>10} {:>6} {:>12} {:>6} {:>6}",
-        row.policy,
-        row.leverage,
-        row.episodes,
-        row.at_risk,
+    [
+        row.policy.to_owned(),
+        row.leverage.to_string(),
+        row.episodes.to_string(),
+        row.at_risk.to_string(),
         pct(row.saved),
         pct(row.kept),
         pct(row.kept_efficiency),
@@ -79,7 +96,17 @@ fn shown(row: &Row) -> String {
         plain(row.needless_per_day, 2),
         plain(row.needless_per_day_calm, 2),
         pct(row.worst),
-    )
+    ]
+}
+
+fn shown(row: &Row) -> String {
+    let [policy, leverage, rest @ ..] = cells(row);
+    let widths = [8, 7, 6, 6, 6, 8, 10, 6, 12, 6, 6];
+    let mut text = format!("{policy:<12} {leverage:>3}");
+    for (cell, width) in rest.iter().zip(widths) {
+        text.push_str(&format!(" {cell:>width$}"));
+    }
+    text
 }
 
 #[allow(clippy::float_arithmetic, reason = "a share shown in percent")]
@@ -87,7 +114,8 @@ fn percent(share: Option<f64>) -> String {
     share.map_or_else(|| "-".to_owned(), |share| format!("{:.1}%", share * 100.0))
 }
 
-fn span(ms: i64) -> String {
+/// A bar length in words.
+pub(super) fn span(ms: i64) -> String {
     if ms % 60_000 == 0 {
         format!("{}-minute", ms / 60_000)
     } else {
