@@ -24,7 +24,7 @@ const SPAN_MS_MAX: i64 = 30 * DAY_MS;
 pub(super) const LONG: &str = "Hold the forecast of touching the liquidation price against what happened on recorded \
 prices, beside two simpler forecasts.
 
-Every half hour after 24 h of tape it is asked how likely the liquidation prices of 10, 20 and 50 times \
+Every 31 minutes (so that all minutes of the hour come up alike) after 24 h of tape it is asked how likely the liquidation prices of 10, 20 and 50 times \
 leverage, long and short, are to be touched within 15 minutes, 1 h, 4 h and 24 h; the bars that follow \
 answer. Horizons that the tape does not hold whole are not asked. Only tapes of bars up to a minute \
 count unless --all-bars is given. docs/calibration.md defines every figure.";
@@ -55,8 +55,8 @@ pub(super) struct CalibrateArgs {
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "10,20,50",
           value_parser = clap::value_parser!(u32).range(2..=150))]
     leverage: Vec<u32>,
-    /// Time between forecasts, such as 30m or 1h
-    #[arg(long, value_name = "TIME", default_value = "30m", value_parser = parse_every)]
+    /// Time between forecasts, such as 31m; full hours alone are livelier than the rest
+    #[arg(long, value_name = "TIME", default_value = "31m", value_parser = parse_every)]
     every: i64,
     /// Tape before the first forecast, such as 24h; at least 1h
     #[arg(long, value_name = "TIME", default_value = "24h", value_parser = parse_warm_up)]

@@ -7,7 +7,7 @@ use crate::domain::{DAY_MS, MINUTE_MS, Side};
 const START_EVERY_MS: i64 = 15 * MINUTE_MS;
 /// Windows that began longer ago are not counted.
 const MEMORY_MS: i64 = 7 * DAY_MS;
-/// Added to the touched windows and to the untouched ones.
+/// Added to the touched windows and to the untouched ones, in windows that do not overlap.
 const SMOOTHING: f64 = 0.5;
 /// Half-life of the Gaussian variance in minutes.
 const HALF_LIFE_MIN: f64 = 60.0;
@@ -36,7 +36,8 @@ impl Empirical {
     }
 
     /// Share of the windows complete at `at` that went as far as each of `asked`, smoothed towards
-    /// one half.
+    /// one half. Windows that overlap tell the same story many times: they count as many as fit
+    /// side by side.
     pub(super) fn chances(&self, at: i64, asked: &[(Side, f64)]) -> Vec<f64> {
         let first = self
             .windows
@@ -45,12 +46,13 @@ impl Empirical {
             .windows
             .partition_point(|(start, _)| *start <= at - self.horizon_ms);
         let known = self.windows.get(first..last).unwrap_or_default();
+        let weight = (START_EVERY_MS as f64 / self.horizon_ms as f64).min(1.0);
         let share = |(side, distance): &(Side, f64)| {
             let touched = known
                 .iter()
                 .filter(|(_, reach)| reach.touches(*side, *distance));
-            let touched = touched.count() as f64;
-            (touched + SMOOTHING) / (known.len() as f64 + 2.0 * SMOOTHING)
+            let (touched, all) = (touched.count() as f64, known.len() as f64);
+            (weight * touched + SMOOTHING) / (weight * all + 2.0 * SMOOTHING)
         };
         asked.iter().map(share).collect()
     }
@@ -120,6 +122,13 @@ fn complement(x: f64) -> f64 {
 mod tests {
     use super::super::course::LogBar;
     use super::*;
+    use crate::forecast::Range;
+
+    const FLAT: Range = Range {
+        low: 1.0,
+        high: 1.0,
+        close: 1.0,
+    };
 
     /// Abramowitz and Stegun, table 7.1.
     #[test]
@@ -153,10 +162,8 @@ mod tests {
     fn the_empirical_share_counts_windows_that_are_over_and_leans_to_one_half() {
         // Ten hours in which each second hour falls by 2 % in its first minute.
         let bars = (0..600).map(|minute| LogBar {
-            start: minute * MINUTE_MS,
             low: if minute % 120 == 0 { -0.02 } else { 0.0 },
-            high: 0.0,
-            close: 0.0,
+            ..LogBar::of(minute * MINUTE_MS, FLAT)
         });
         let course = Course {
             bar_ms: MINUTE_MS,
@@ -173,5 +180,21 @@ mod tests {
         assert!((long(480, 0.03) - 0.5 / 32.0).abs() < 1e-12);
         let short = empirical.chances(480 * MINUTE_MS, &[(Side::Short, 0.01)]);
         assert!((short[0] - 0.5 / 32.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn windows_that_overlap_count_as_many_as_fit_side_by_side() {
+        let bars = (0..600).map(|minute| LogBar {
+            low: -0.02,
+            ..LogBar::of(minute * MINUTE_MS, FLAT)
+        });
+        let course = Course {
+            bar_ms: MINUTE_MS,
+            bars: bars.collect(),
+        };
+        // Starts 15, 30, … 480 of two hours each: 32 windows, four side by side.
+        let empirical = Empirical::of(&course, 120 * MINUTE_MS);
+        let chance = empirical.chances(600 * MINUTE_MS, &[(Side::Long, 0.01)]);
+        assert!((chance[0] - 4.5 / 5.0).abs() < 1e-12, "{chance:?}");
     }
 }

@@ -1,6 +1,7 @@
 //! A tape as bars of logarithms.
 
-use crate::domain::{MINUTE_MS, Symbol};
+use crate::domain::{MINUTE_MS, Price, Symbol};
+use crate::forecast::Range;
 use crate::sim::tape::LoadedTape;
 use rust_decimal::prelude::ToPrimitive;
 
@@ -19,10 +20,11 @@ pub(super) struct Course {
     pub(super) bars: Vec<LogBar>,
 }
 
-/// Logarithms of low, high and close, and the first instant.
+/// A bar, and the logarithms of its low, high and close.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LogBar {
     pub(super) start: i64,
+    pub(super) range: Range,
     pub(super) low: f64,
     pub(super) high: f64,
     pub(super) close: f64,
@@ -35,14 +37,28 @@ pub(super) struct Reach {
     pub(super) up: f64,
 }
 
+impl LogBar {
+    pub(super) fn of(start: i64, range: Range) -> Self {
+        Self {
+            start,
+            range,
+            low: range.low.ln(),
+            high: range.high.ln(),
+            close: range.close.ln(),
+        }
+    }
+}
+
 impl Course {
     pub(super) fn of(tape: &LoadedTape) -> Self {
-        let log = |price: crate::domain::Price| price.get().to_f64().unwrap_or(0.0).ln();
-        let bars = tape.bars.iter().map(|bar| LogBar {
-            start: bar.start.as_millis(),
-            low: log(bar.low),
-            high: log(bar.high),
-            close: log(bar.close),
+        let float = |price: Price| price.get().to_f64().unwrap_or(0.0);
+        let bars = tape.bars.iter().map(|bar| {
+            let range = Range {
+                low: float(bar.low),
+                high: float(bar.high),
+                close: float(bar.close),
+            };
+            LogBar::of(bar.start.as_millis(), range)
         });
         Self {
             bar_ms: tape.bar_ms,
@@ -111,12 +127,17 @@ pub(super) fn maintenance_rate(symbol: &Symbol) -> f64 {
 mod tests {
     use super::*;
 
+    const FLAT: Range = Range {
+        low: 1.0,
+        high: 1.0,
+        close: 1.0,
+    };
+
     fn course(starts: &[i64], lows: &[f64]) -> Course {
         let bars = starts.iter().zip(lows).map(|(minute, low)| LogBar {
-            start: minute * MINUTE_MS,
             low: -low,
             high: 0.5 * low,
-            close: 0.0,
+            ..LogBar::of(minute * MINUTE_MS, FLAT)
         });
         Course {
             bar_ms: MINUTE_MS,

@@ -76,12 +76,16 @@ pub struct Plan {
     pub warm_up_ms: i64,
 }
 
+/// Minutes between forecasts unless told otherwise. Without a common divisor with an hour, so that
+/// all minutes of the hour come up alike: more happens right after full hours than before them.
+const EVERY_MIN: i64 = 31;
+
 impl Default for Plan {
     fn default() -> Self {
         Self {
             horizons_ms: vec![15 * MINUTE_MS, HOUR_MS, 4 * HOUR_MS, DAY_MS],
             leverages: vec![10, 20, 50],
-            every_ms: HOUR_MS / 2,
+            every_ms: EVERY_MIN * MINUTE_MS,
             warm_up_ms: DAY_MS,
         }
     }

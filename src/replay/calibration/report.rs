@@ -9,6 +9,9 @@ use super::tally::{Bucket, Horizon, Sums, Tally};
 use super::{EDGES, Forecast, Plan, TOLERANCE};
 use crate::domain::Side;
 
+/// Events with a touch, and with none, that a bucket needs for a band.
+const BAND_EVENTS_LEAST: usize = 3;
+
 /// Tapes of one bar length: all of them, or the calm or the other ones alone.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Group {
@@ -68,7 +71,8 @@ pub struct BucketRow {
     pub forecast: Option<f64>,
     /// Share touched.
     pub frequency: Option<f64>,
-    /// 95 % band of the frequency over events.
+    /// 95 % band of the frequency over events; `None` where fewer than three events have a touch, or
+    /// fewer than three a forecast without: drawing those anew says nothing about the next one.
     pub band: Option<[f64; 2]>,
     /// Forecast and frequency differ by more than a fifth, and the forecast lies outside the band.
     pub flagged: bool,
@@ -91,15 +95,14 @@ pub fn report(tallies: &[Tally], plan: &Plan) -> Vec<Group> {
     let mut lengths: Vec<i64> = tallies.iter().map(|tally| tally.bar_ms).collect();
     lengths.sort_unstable();
     lengths.dedup();
-    let sets: [(&str, fn(&Tally) -> bool); 3] = [
-        ("all", |_| true),
-        ("crash", |tally| !tally.calm),
-        ("calm", |tally| tally.calm),
-    ];
+    // Name, and whether calm tapes belong to it alone, or none of them; `None`: all.
+    let sets = [("all", None), ("crash", Some(false)), ("calm", Some(true))];
     let mut groups = Vec::new();
     for bar_ms in lengths {
-        for (set, belongs) in sets {
-            let inside = |tally: &&Tally| tally.bar_ms == bar_ms && belongs(tally);
+        for (set, calm) in sets {
+            let inside = |tally: &&Tally| {
+                tally.bar_ms == bar_ms && calm.is_none_or(|calm| tally.calm == calm)
+            };
             let inside: Vec<&Tally> = tallies.iter().filter(inside).collect();
             if !inside.is_empty() {
                 groups.push(group(bar_ms, set, &inside, plan));
@@ -220,6 +223,16 @@ fn bucket_row(place: usize, bucket: &Bucket, events: &[Bucket], draws: &[Vec<usi
     let count = bucket.count as f64;
     let forecast = (bucket.count > 0).then(|| bucket.forecast / count);
     let frequency = share(bucket.touched, bucket.count);
+    let touching = events.iter().filter(|event| event.touched > 0).count();
+    let sparing = events
+        .iter()
+        .filter(|event| event.touched < event.count)
+        .count();
+    let draws = if touching.min(sparing) < BAND_EVENTS_LEAST {
+        &[]
+    } else {
+        draws
+    };
     let band = band(draws, |draw| {
         let drawn = draw.iter().filter_map(|index| events.get(*index));
         let (touched, count) = drawn.fold((0, 0), |(touched, count), event| {
@@ -287,11 +300,15 @@ mod tests {
             !row.flagged && row.band.is_none(),
             "one event proves nothing"
         );
-        // Two events that differ as much as can be: the band holds everything.
-        let two = [bucket(100, 0, 0.05), bucket(100, 50, 0.05)];
-        let row = bucket_row(4, &bucket(200, 50, 0.05), &two, &draws(2));
+        // Five events that differ as much as can be: the band holds much.
+        let touched = [0, 0, 50, 50, 50];
+        let five = touched.map(|touched| bucket(100, touched, 0.2));
+        let row = bucket_row(5, &bucket(500, 150, 0.2), &five, &draws(5));
         assert!(!row.flagged, "{row:?}");
-        assert_eq!(row.band, Some([0.0, 0.5]));
+        assert!(row.band.is_some_and(|[low, high]| low < 0.2 && high > 0.45));
+        // Two events with touches are too few for a band.
+        let row = bucket_row(5, &bucket(400, 100, 0.2), &five[..4], &draws(4));
+        assert_eq!(row.band, None);
     }
 
     #[test]

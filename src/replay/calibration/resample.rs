@@ -42,7 +42,7 @@ impl Source {
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         mixed ^= mixed >> 31;
-        let scaled = u128::from(mixed) * count as u128 >> 64;
+        let scaled = (u128::from(mixed) * count as u128) >> 64;
         usize::try_from(scaled).unwrap_or(0)
     }
 }

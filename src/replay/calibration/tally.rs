@@ -4,7 +4,7 @@ use super::baseline::{Empirical, Gaussian};
 use super::course::{Course, LogBar, grid, maintenance_rate};
 use super::{CLIP, EDGES, Plan};
 use crate::domain::{MINUTE_MS, Side, Timestamp};
-use crate::forecast::{MinuteBars, Range, Touch};
+use crate::forecast::{MinuteBars, Touch};
 use crate::sim::tape::LoadedTape;
 
 /// What one tape adds to the figures.
@@ -113,13 +113,8 @@ impl Sight {
     }
 
     fn take(&mut self, bar: &LogBar, bar_ms: i64) {
-        let range = Range {
-            low: bar.low.exp(),
-            high: bar.high.exp(),
-            close: bar.close.exp(),
-        };
-        self.bars
-            .take(range, Timestamp::from_millis(bar.start), bar_ms);
+        let start = Timestamp::from_millis(bar.start);
+        self.bars.take(bar.range, start, bar_ms);
         let end = bar.start + bar_ms;
         let minutes = self.last.map_or(bar_ms, |last| end - last) as f64 / MINUTE_MS as f64;
         self.gaussian.take(bar.close, minutes);
