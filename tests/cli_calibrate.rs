@@ -343,3 +343,54 @@ fn on_three_recorded_crashes_the_forecast_beats_both_simpler_ones() {
         assert!((0.6..1.6).contains(&(share / mean)), "{minutes}: {row}");
     }
 }
+
+/// Model and Gaussian, computed apart by a plain script from the same file and the definitions in
+/// docs/calibration.md.
+#[test]
+fn scores_of_a_recorded_tape_are_those_of_a_computation_apart() {
+    let Some(folder) = recorded() else {
+        return;
+    };
+    let answer = json(&[], &[&folder.join("2025-06-22_SOLUSDT_1m.csv.gz")]);
+    for (minutes, count, touched, brier, log) in [
+        (
+            15,
+            1_110,
+            17,
+            [0.014_415_153_9, 0.016_887_708_1],
+            [0.061_160_688_9, 0.070_679_033_1],
+        ),
+        (
+            60,
+            1_104,
+            94,
+            [0.061_741_312_6, 0.064_116_534_3],
+            [0.201_622_218_0, 0.232_352_533_9],
+        ),
+        (
+            240,
+            1_068,
+            215,
+            [0.111_243_235_9, 0.118_473_217_1],
+            [0.341_657_585_6, 0.393_065_578_2],
+        ),
+        (
+            1_440,
+            834,
+            383,
+            [0.184_517_063_5, 0.214_720_928_3],
+            [0.549_679_313_0, 0.706_224_532_4],
+        ),
+    ] {
+        let row = horizon(&answer, "all", minutes * MINUTE);
+        assert_eq!(
+            (&row["count"], &row["touched"]),
+            (&count.into(), &touched.into())
+        );
+        for (place, brier, log) in [(0, brier[0], log[0]), (2, brier[1], log[1])] {
+            let score = &list(&row, "scores")[place];
+            assert!((number(&score["brier"]) - brier).abs() < 1e-9, "{score}");
+            assert!((number(&score["log"]) - log).abs() < 1e-9, "{score}");
+        }
+    }
+}

@@ -141,7 +141,8 @@ impl MinuteBars {
             return;
         };
         self.settle(at);
-        let minute = at.as_millis() - at.as_millis().rem_euclid(MINUTE_MS);
+        let ms = at.as_millis();
+        let minute = ms.saturating_sub(ms.rem_euclid(MINUTE_MS));
         match &mut self.forming {
             Some((start, range)) if *start == minute => {
                 range.low = range.low.min(new.low);
@@ -362,6 +363,20 @@ mod tests {
         bars.update(price(50.0), at(124 * MINUTE_MS));
         bars.take(range(50.0, 50.0, 50.0), at(10 * MINUTE_MS), MINUTE_MS);
         assert_eq!((bars.sigmas(), bars.history_ms()), (before, seen));
+    }
+
+    #[test]
+    fn times_at_the_ends_of_all_time_break_nothing() {
+        for ends in [[i64::MIN, i64::MAX], [i64::MAX, i64::MIN]] {
+            let mut bars = MinuteBars::default();
+            for ms in ends {
+                bars.update(price(100.0), at(ms));
+                bars.take(range(99.0, 101.0, 100.0), at(ms), i64::MAX);
+                bars.settle(at(ms));
+            }
+            let finite = |sigmas: Sigmas| sigmas.get().iter().all(|sigma| sigma.is_finite());
+            assert!(bars.sigmas().is_none_or(finite), "{bars:?}");
+        }
     }
 
     #[test]
