@@ -1,5 +1,6 @@
 //! The commands: the only place that prints, and the only one that knows the agent.
 
+mod calibrate;
 mod check;
 mod connect;
 mod decode;
@@ -61,6 +62,9 @@ enum Command {
     /// Play recorded prices through protection policies and compare what each keeps; no key, no network.
     #[command(long_about = replay::LONG, after_help = replay::EXAMPLES)]
     Replay(replay::ReplayArgs),
+    /// Hold the forecast of touching the liquidation price against recorded prices; no key, no network.
+    #[command(long_about = calibrate::LONG, after_help = calibrate::EXAMPLES)]
+    Calibrate(calibrate::CalibrateArgs),
     /// Show how a captured exchange response is read, for bug reports; offline, no key.
     #[command(long_about = decode::LONG, after_help = decode::EXAMPLES)]
     Decode(decode::DecodeArgs),
@@ -110,6 +114,7 @@ fn dispatch(command: Command) -> anyhow::Result<Exit> {
             journal::run(&args, &mut std::io::stdout().lock())?;
             Ok(Exit::Success)
         }
+        Command::Calibrate(args) => calibrate::run(&args),
         Command::Decode(args) => decode::run(&args),
         Command::Liq(args) => liq::run(*args),
         Command::Replay(args) => block_on(replay::run(args)),

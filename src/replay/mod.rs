@@ -14,6 +14,7 @@
 //! | `guarded` | the same for the real guard |
 //! | `run` | [`play`]: all episodes, in parallel |
 //! | `report` | [`Report`]: rows of figures |
+//! | `calibration` | the touch forecast held against what happened |
 //!
 //! The definitions of the standard episode and of each figure stand in `docs/benchmark.md`.
 
@@ -23,6 +24,7 @@
     reason = "statistics and the arithmetic of baselines; no money moves, and the guard itself stays exact"
 )]
 
+pub mod calibration;
 mod episode;
 mod guarded;
 mod holding;
