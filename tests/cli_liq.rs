@@ -365,6 +365,19 @@ fn bybit_isolated_books_its_close_fee_through_flags() {
 }
 
 #[test]
+fn an_isolated_position_at_bybit_needs_its_margin_and_not_its_leverage() {
+    let answer = flags(
+        "--exchange bybit --symbol BTCUSDT --side long --quantity 0.5 --entry 60000 --margin 3014.85 --maintenance-rate 0.5%",
+    );
+    agree(
+        &answer,
+        "/positions/0/liquidation_price",
+        dec!(54271.35678392),
+    );
+    assert!(answer["positions"][0]["initial_margin"].is_null());
+}
+
+#[test]
 fn bybit_isolated_inverse() {
     let base = "--exchange bybit --symbol BTCUSD --taker-fee 0.055% --quantity 60000 --entry 50000 --leverage 10";
     let long = flags(&format!("{base} --side long"));
@@ -1094,7 +1107,7 @@ fn wrong_flags_are_told_with_the_fix() {
             &["--maintenance-rate"],
         ),
         (
-            "--exchange bybit --symbol BTCUSDT --side long --quantity 1 --entry 60000 --margin 5000",
+            "--exchange bybit --symbol BTCUSDT --side long --quantity 1 --entry 60000 --wallet 5000",
             &["--leverage is missing", "close fee"],
         ),
         (

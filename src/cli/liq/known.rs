@@ -181,8 +181,10 @@ fn needs(
         let fix = "this venue's liquidation price contains it; write your rate as a fraction (0.05 % is 0.0005)";
         return Err(Place::top("taker_fee_rate").wrong(json::missing(fix)));
     }
-    if close_fee == CloseFee::AtBankruptcy && stated.leverage.is_none() {
-        let fix = "this venue's close fee follows from it";
+    // That of an isolated position follows from its margin.
+    let follows = close_fee == CloseFee::AtBankruptcy && stated.margin_mode == MarginMode::Cross;
+    if follows && stated.leverage.is_none() {
+        let fix = "this venue's close fee of a cross position follows from it";
         return Err(place.key("leverage").wrong(json::missing(fix)));
     }
     if let (MarginMode::Cross, Some(margin)) = (stated.margin_mode, stated.margin)

@@ -168,7 +168,8 @@ Keys of the account (numbers may stand in quotes; null means missing):
     entry_price, mark_price (default: entry_price)
     isolated_margin   isolated wallet without unrealised profit (bybit: with its close fee;
                       hyperliquid: marginUsed minus unrealised profit)
-    leverage          needed at bybit; elsewhere for initial, free and removable margin
+    leverage          needed for cross positions at bybit; elsewhere for initial, free and
+                      removable margin
     contract          linear or inverse (default: from the symbol)
     contract_size     base coins (linear) or dollars (inverse) of one contract
     tiers             [{\"floor\", \"cap\" (last: null), \"maintenance_rate\", \"deduction\",
