@@ -13,6 +13,7 @@ mod replay;
 mod run;
 mod signal;
 mod status;
+mod tapes;
 mod terminal;
 
 use clap::{Parser, Subcommand};

@@ -3,21 +3,19 @@
 mod table;
 mod tapes;
 
-use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::exit::{Exit, UsageError};
+use super::tapes::{parse_span, threads};
 use super::terminal::print;
 use crate::domain::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 use crate::forecast::{HISTORY_LEAST_MS, HORIZON_LEAST_MS, HORIZON_MOST_MS};
 use crate::replay::calibration::{CLIP, DRAWS, Group, Plan, SEED, TOLERANCE, report};
 use tapes::Tapes;
 
-/// Most threads that may be asked for.
-const THREADS_MAX: usize = 1_024;
 /// Longest warm-up and longest time between forecasts, in milliseconds.
 const SPAN_MS_MAX: i64 = 30 * DAY_MS;
 
@@ -102,14 +100,7 @@ struct Said {
 }
 
 pub(super) fn run(args: &CalibrateArgs) -> anyhow::Result<Exit> {
-    let threads = match args.threads {
-        Some(threads @ 1..=THREADS_MAX) => threads,
-        Some(_) => {
-            let text = format!("--threads must be from 1 to {THREADS_MAX}");
-            return Err(UsageError::new(text).into());
-        }
-        None => std::thread::available_parallelism().map_or(1, NonZero::get),
-    };
+    let threads = threads(args.threads)?;
     let plan = plan(args);
     let (mut tallies, mut tapes) = tapes::measure(&args.tape, &plan, args.all_bars, threads)?;
     if let Some(split) = args.split {
@@ -191,19 +182,6 @@ fn parse_warm_up(text: &str) -> Result<i64, String> {
     parse_span(text)
         .filter(|ms| (HISTORY_LEAST_MS..=SPAN_MS_MAX).contains(ms))
         .ok_or_else(|| "a time from 1h to 30d, such as 24h".to_owned())
-}
-
-/// `4h`, `30m`, `90s`, `1d` in milliseconds.
-fn parse_span(text: &str) -> Option<i64> {
-    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let unit = match unit {
-        "s" => SECOND_MS,
-        "m" => MINUTE_MS,
-        "h" => HOUR_MS,
-        "d" => DAY_MS,
-        _ => return None,
-    };
-    number.parse::<i64>().ok()?.checked_mul(unit)
 }
 
 /// A length of time in its largest whole unit; a day is 24 hours here.

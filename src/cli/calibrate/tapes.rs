@@ -1,24 +1,17 @@
 //! Reads tapes one after the other on each thread, measures each, and forgets its prices.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use anyhow::Context;
 use serde::Serialize;
 
-use super::super::exit::UsageError;
+use super::super::tapes::{LeftOut, Wanted, wanted};
 use crate::domain::MINUTE_MS;
 use crate::replay::calibration::{Plan, Tally};
 use crate::replay::in_parallel;
 use crate::sim::tape::{self, TapeError};
-
-/// Endings of files in a folder that may be tapes.
-const ENDINGS: [&str; 3] = [".csv", ".csv.gz", ".zip"];
-/// Part of the name of files that hold mark prices beside a tape of trades.
-const MARKS: &str = "_mark_";
 
 /// What the report says of the tapes.
 #[derive(Debug, Default, PartialEq, Serialize)]
@@ -39,13 +32,6 @@ pub(super) struct Tapes {
     pub(super) left_out: Vec<LeftOut>,
 }
 
-/// A file that was not measured, and why.
-#[derive(Debug, PartialEq, Serialize)]
-pub(super) struct LeftOut {
-    pub(super) file: String,
-    pub(super) why: String,
-}
-
 enum Read {
     Tape(Tally),
     Longer(String),
@@ -62,24 +48,15 @@ pub(super) fn measure(
     all_bars: bool,
     threads: usize,
 ) -> anyhow::Result<(Vec<Tally>, Tapes)> {
-    let mut tapes = Tapes::default();
-    let mut wanted: Vec<(PathBuf, bool)> = Vec::new();
-    for place in named {
-        if place.is_dir() {
-            let found = inside(place, &mut tapes)?;
-            wanted.extend(found.into_iter().map(|file| (file, true)));
-        } else {
-            wanted.push((place.clone(), false));
-        }
-    }
-    let mut seen = BTreeSet::new();
-    wanted.retain(|(file, _)| seen.insert(file.clone()));
-
+    let (wanted, left_out) = wanted(named)?;
+    let mut tapes = Tapes {
+        left_out,
+        ..Tapes::default()
+    };
     let progress = Progress::new(wanted.len());
     let never = AtomicBool::new(false);
     let results = in_parallel(wanted.len(), threads, &never, |index| {
-        let (file, found) = wanted.get(index)?;
-        let result = read(file, *found, plan, all_bars);
+        let result = read(wanted.get(index)?, plan, all_bars);
         progress.step();
         Some(result)
     });
@@ -120,48 +97,15 @@ fn count(tallies: &[Tally], tapes: &mut Tapes) {
     }
 }
 
-fn read(file: &Path, found: bool, plan: &Plan, all_bars: bool) -> Result<Read, TapeError> {
-    match tape::load(file) {
+fn read(wanted: &Wanted, plan: &Plan, all_bars: bool) -> Result<Read, TapeError> {
+    match tape::load(&wanted.file) {
         Ok(tape) if tape.bar_ms > MINUTE_MS && !all_bars => Ok(Read::Longer(tape.name)),
         Ok(tape) => Ok(Read::Tape(Tally::of(&tape, plan))),
-        Err(TapeError::Columns { .. }) if found => Ok(Read::Other(LeftOut {
-            file: name(file),
-            why: "holds no price bars".to_owned(),
-        })),
+        Err(TapeError::Columns { .. }) if wanted.found => {
+            Ok(Read::Other(LeftOut::no_bars(&wanted.file)))
+        }
         Err(error) => Err(error),
     }
-}
-
-/// The tapes of a folder by name; its subfolders are not entered.
-fn inside(folder: &Path, tapes: &mut Tapes) -> anyhow::Result<Vec<PathBuf>> {
-    let shown = folder.display();
-    let unreadable = || format!("{shown} cannot be read");
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).with_context(unreadable)? {
-        let file = entry.with_context(unreadable)?.path();
-        let lower = name(&file).to_ascii_lowercase();
-        if file.is_file() && ENDINGS.iter().any(|ending| lower.ends_with(ending)) {
-            files.push(file);
-        }
-    }
-    files.sort();
-    if files.is_empty() {
-        let text = format!("{shown} holds no tape: no file ends with .csv, .csv.gz or .zip");
-        return Err(UsageError::no_input(text).into());
-    }
-    let (marks, files): (Vec<_>, Vec<_>) = files
-        .into_iter()
-        .partition(|file| name(file).contains(MARKS));
-    tapes.left_out.extend(marks.iter().map(|file| LeftOut {
-        file: name(file),
-        why: "mark prices beside a tape of trades; name the file to measure it".to_owned(),
-    }));
-    Ok(files)
-}
-
-fn name(file: &Path) -> String {
-    let name = file.file_name().unwrap_or_default();
-    name.to_string_lossy().into_owned()
 }
 
 /// A line on a terminal that counts tapes; silent elsewhere.

@@ -1,21 +1,14 @@
 //! Which tapes are played: files as named, folders with every tape in them.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path as FilePath, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
-use anyhow::Context;
 use serde::Serialize;
 
-use super::super::exit::UsageError;
+use super::super::tapes::{LeftOut, Wanted, wanted};
 use crate::replay::{Path, Settings, episodes, in_parallel};
 use crate::sim::tape::{self, TapeError};
-
-/// Endings of files in a folder that may be tapes.
-const ENDINGS: [&str; 3] = [".csv", ".csv.gz", ".zip"];
-/// Part of the name of files that hold mark prices beside a tape of trades.
-const MARKS: &str = "_mark_";
 
 /// Tapes ready to be played, and what is to be said of them.
 pub(super) struct Gathered {
@@ -38,20 +31,6 @@ pub(super) struct Tapes {
     pub(super) left_out: Vec<LeftOut>,
 }
 
-/// A file that was not played, and why.
-#[derive(Debug, PartialEq, Serialize)]
-pub(super) struct LeftOut {
-    pub(super) file: String,
-    pub(super) why: String,
-}
-
-/// A file to read; one that was found in a folder may turn out not to be a tape.
-#[derive(Clone)]
-struct Wanted {
-    file: PathBuf,
-    found: bool,
-}
-
 enum Read {
     Tape(Box<Path>),
     Other(LeftOut),
@@ -67,21 +46,11 @@ pub(super) fn gather(
     threads: usize,
     settings: &Settings,
 ) -> anyhow::Result<Gathered> {
-    let mut tapes = Tapes::default();
-    let mut wanted: Vec<Wanted> = Vec::new();
-    for place in named {
-        if place.is_dir() {
-            wanted.extend(inside(place, &mut tapes)?);
-        } else {
-            wanted.push(Wanted {
-                file: place.clone(),
-                found: false,
-            });
-        }
-    }
-    let mut seen = std::collections::BTreeSet::new();
-    wanted.retain(|wanted| seen.insert(wanted.file.clone()));
-
+    let (wanted, left_out) = wanted(named)?;
+    let mut tapes = Tapes {
+        left_out,
+        ..Tapes::default()
+    };
     let never = AtomicBool::new(false);
     let read = in_parallel(wanted.len(), threads, &never, |index| {
         wanted.get(index).map(read)
@@ -107,43 +76,9 @@ pub(super) fn gather(
 fn read(wanted: &Wanted) -> Result<Read, TapeError> {
     match tape::load(&wanted.file).and_then(|tape| Path::of(&tape)) {
         Ok(path) => Ok(Read::Tape(Box::new(path))),
-        Err(TapeError::Columns { .. }) if wanted.found => Ok(Read::Other(LeftOut {
-            file: name(&wanted.file),
-            why: "holds no price bars".to_owned(),
-        })),
+        Err(TapeError::Columns { .. }) if wanted.found => {
+            Ok(Read::Other(LeftOut::no_bars(&wanted.file)))
+        }
         Err(error) => Err(error),
     }
-}
-
-/// The tapes of a folder by name; its subfolders are not entered.
-fn inside(folder: &FilePath, tapes: &mut Tapes) -> anyhow::Result<Vec<Wanted>> {
-    let shown = folder.display();
-    let mut files = Vec::new();
-    let unreadable = || format!("{shown} cannot be read");
-    for entry in fs::read_dir(folder).with_context(unreadable)? {
-        let file = entry.with_context(unreadable)?.path();
-        let ending = name(&file).to_ascii_lowercase();
-        if file.is_file() && ENDINGS.iter().any(|known| ending.ends_with(known)) {
-            files.push(file);
-        }
-    }
-    files.sort();
-    if files.is_empty() {
-        let text = format!("{shown} holds no tape: no file ends with .csv, .csv.gz or .zip");
-        return Err(UsageError::no_input(text).into());
-    }
-    let (marks, files): (Vec<_>, Vec<_>) = files
-        .into_iter()
-        .partition(|file| name(file).contains(MARKS));
-    tapes.left_out.extend(marks.iter().map(|file| LeftOut {
-        file: name(file),
-        why: "mark prices beside a tape of trades; name the file to play it".to_owned(),
-    }));
-    let wanted = |file| Wanted { file, found: true };
-    Ok(files.into_iter().map(wanted).collect())
-}
-
-fn name(file: &FilePath) -> String {
-    let name = file.file_name().unwrap_or_default();
-    name.to_string_lossy().into_owned()
 }

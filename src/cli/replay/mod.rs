@@ -5,7 +5,6 @@ mod page;
 mod table;
 
 use std::io::{IsTerminal, Write};
-use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,8 +17,9 @@ use serde::Serialize;
 
 use super::exit::{Exit, UsageError};
 use super::signal;
+use super::tapes::{parse_span as span, threads};
 use super::terminal::{print, warn};
-use crate::domain::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Side};
+use crate::domain::{DAY_MS, HOUR_MS, MINUTE_MS, Side};
 use crate::replay::{
     FEE, HALF_LIFE_MIN, Policy, Report, Row, SLIPPAGE, SLIPPAGE_PER_SIGMA, STEP_MS, Settings,
     Watcher, play, trials,
@@ -28,8 +28,6 @@ use gather::{Gathered, Tapes};
 
 /// Most episodes of one run: a minute-long grid over years would only fill the memory.
 const EPISODES_MAX: usize = 2_000_000;
-/// Most threads that may be asked for.
-const THREADS_MAX: usize = 1_024;
 /// How often progress is shown.
 const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 
@@ -224,14 +222,7 @@ fn decide(args: &ReplayArgs) -> anyhow::Result<(Settings, Vec<Policy>, usize)> {
     }
     policies.sort_unstable();
     policies.dedup();
-    let threads = match args.threads {
-        Some(threads @ 1..=THREADS_MAX) => threads,
-        Some(_) => {
-            let text = format!("--threads must be from 1 to {THREADS_MAX}");
-            return Err(UsageError::new(text).into());
-        }
-        None => std::thread::available_parallelism().map_or(1, NonZero::get),
-    };
+    let threads = threads(args.threads)?;
     let settings = Settings {
         sides: match args.side {
             Sides::Long => vec![Side::Long],
@@ -319,20 +310,9 @@ fn show(text: &str) {
 
 /// `4h`, `30m`, `90s`, `1d`: at least a minute, at most a year, in milliseconds.
 fn parse_span(text: &str) -> Result<i64, String> {
-    let wrong = || "a time from 1m to 365d, such as 4h or 30m".to_owned();
-    let unit = match text.chars().last() {
-        Some('s') => SECOND_MS,
-        Some('m') => MINUTE_MS,
-        Some('h') => HOUR_MS,
-        Some('d') => DAY_MS,
-        Some(_) | None => return Err(wrong()),
-    };
-    let number = text.get(..text.len() - 1).unwrap_or_default();
-    let number: i64 = number.parse().map_err(|_| wrong())?;
-    number
-        .checked_mul(unit)
+    span(text)
         .filter(|ms| (MINUTE_MS..=365 * DAY_MS).contains(ms))
-        .ok_or_else(wrong)
+        .ok_or_else(|| "a time from 1m to 365d, such as 4h or 30m".to_owned())
 }
 
 #[cfg(test)]
