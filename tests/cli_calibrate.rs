@@ -7,92 +7,23 @@
     reason = "a test program: it fails by panicking; prices are made up"
 )]
 
+#[path = "support/shared.rs"]
+mod shared;
+#[path = "support/tape_command.rs"]
+mod tape_command;
 #[path = "support/tapes.rs"]
 mod tapes;
 
-use std::fmt::Write as _;
-use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
 use serde_json::Value;
-use tapes::{START, walk};
-use tempfile::TempDir;
+use shared::shared;
+use tape_command::{Bench, Program};
 
 const MINUTE: i64 = 60_000;
 const DAY_BARS: usize = 1_440;
 
-struct Bench {
-    folder: TempDir,
-}
-
-impl Bench {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        Self { folder }
-    }
-
-    fn put(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.folder.path().join(name);
-        fs::write(&path, text).expect("a file");
-        path
-    }
-
-    fn bars(&self, name: &str, bar_ms: i64, bars: &[[f64; 4]]) -> PathBuf {
-        let mut text = String::from("ts_ms,open,high,low,close,volume\n");
-        for (index, [open, high, low, close]) in bars.iter().enumerate() {
-            let at = START + bar_ms * index as i64;
-            writeln!(text, "{at},{open:.4},{high:.4},{low:.4},{close:.4},1").expect("a row");
-        }
-        self.put(name, &text)
-    }
-
-    /// A wandering tape of `count` bars of `bar_ms`.
-    fn walk(&self, name: &str, seed: u64, bar_ms: i64, count: usize) -> PathBuf {
-        self.bars(name, bar_ms, &walk(seed, count))
-    }
-}
-
-fn call(words: &[&str], tapes: &[&Path]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_plimsoll"));
-    command.arg("calibrate").args(words);
-    if !tapes.is_empty() {
-        command.arg("--tape").args(tapes);
-    }
-    command.output().expect("the program")
-}
-
-/// Standard output of a call that worked and said nothing else.
-#[track_caller]
-fn told(words: &[&str], tapes: &[&Path]) -> String {
-    let output = call(words, tapes);
-    let err = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{err}");
-    assert_eq!(err, "");
-    String::from_utf8(output.stdout).expect("text")
-}
-
-#[track_caller]
-fn json(words: &[&str], tapes: &[&Path]) -> Value {
-    let text = told(&[words, &["--json"]].concat(), tapes);
-    assert_eq!(text.lines().count(), 1, "one line: {text}");
-    serde_json::from_str(&text).expect("json")
-}
-
-#[track_caller]
-fn refused(words: &[&str], tapes: &[&Path], code: i32, parts: &[&str]) {
-    let output = call(words, tapes);
-    let err = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(code), "{err}");
-    for part in parts {
-        assert!(err.contains(part), "`{part}` in: {err}");
-    }
-    assert!(
-        output.stdout.is_empty() && !err.contains("panicked"),
-        "{err}"
-    );
-}
+const PROGRAM: Program = Program("calibrate");
 
 fn list<'a>(value: &'a Value, key: &str) -> &'a Vec<Value> {
     value[key].as_array().expect(key)
@@ -117,15 +48,18 @@ fn forecasts_are_made_on_the_grid_wherever_the_whole_horizon_is_on_the_tape() {
     let bench = Bench::new();
     // Thirty hours: forecasts at 24:00, 24:30 … as long as the horizon fits.
     let tape = bench.walk("BTCUSDT_1m.csv", 7, MINUTE, 30 * 60);
-    let answer = json(&["--every", "30m"], &[&tape]);
+    let answer = PROGRAM.json(&["--every", "30m"], &[&tape]);
     for (minutes, times) in [(15, 12), (60, 11), (240, 5), (1_440, 0)] {
         let row = horizon(&answer, "all", minutes * MINUTE);
         assert_eq!(row["count"], times * 6, "{minutes}");
     }
-    let hourly = json(&["--every", "1h", "--leverage", "50"], &[&tape]);
+    let hourly = PROGRAM.json(&["--every", "1h", "--leverage", "50"], &[&tape]);
     let row = horizon(&hourly, "all", 60 * MINUTE);
     assert_eq!(row["count"], 6 * 2);
-    assert_eq!(json(&[], &[&tape])["settings"]["every_ms"], 31 * MINUTE);
+    assert_eq!(
+        PROGRAM.json(&[], &[&tape])["settings"]["every_ms"],
+        31 * MINUTE
+    );
 }
 
 #[test]
@@ -136,7 +70,7 @@ fn outcomes_are_those_of_the_bars_that_follow() {
     let mut bars = vec![[100.0, 100.01, 99.99, 100.0]; 27 * 60];
     bars[25 * 60 + 10] = [100.0, 100.0, 97.0, 100.0];
     let tape = bench.bars("BTCUSDT_1m.csv", MINUTE, &bars);
-    let answer = json(&["--every", "30m"], &[&tape]);
+    let answer = PROGRAM.json(&["--every", "30m"], &[&tape]);
     for (minutes, touched) in [(15, 1), (60, 2)] {
         let row = horizon(&answer, "all", minutes * MINUTE);
         assert_eq!(row["touched"], touched, "{minutes}");
@@ -158,7 +92,7 @@ fn every_figure_of_the_json_fits_the_others() {
         })
         .collect();
     let tapes: Vec<&Path> = tapes.iter().map(PathBuf::as_path).collect();
-    let answer = json(&[], &tapes);
+    let answer = PROGRAM.json(&[], &tapes);
     assert_eq!(answer["tapes"]["measured"], 6);
     assert_eq!(answer["tapes"]["calm"], 2);
     for minutes in [15, 60, 240, 1_440] {
@@ -210,8 +144,8 @@ fn the_same_tapes_give_the_same_bytes_on_any_number_of_threads() {
         bench.walk(&name, 3 + event, MINUTE, 2 * DAY_BARS);
     }
     let folder = bench.folder.path();
-    let one = told(&["--json", "--threads", "1"], &[folder]);
-    assert_eq!(one, told(&["--json", "--threads", "3"], &[folder]));
+    let one = PROGRAM.told(&["--json", "--threads", "1"], &[folder]);
+    assert_eq!(one, PROGRAM.told(&["--json", "--threads", "3"], &[folder]));
 }
 
 #[test]
@@ -223,7 +157,7 @@ fn the_two_halves_of_the_events_are_together_the_whole() {
     }
     let folder = bench.folder.path();
     let count = |words: &[&str]| {
-        let answer = json(words, &[folder]);
+        let answer = PROGRAM.json(words, &[folder]);
         let row = horizon(&answer, "all", 60 * MINUTE);
         let tapes = answer["tapes"]["measured"].as_u64().expect("tapes");
         (row["count"].as_u64().expect("count"), tapes)
@@ -246,11 +180,11 @@ fn longer_bars_are_left_out_until_asked_for_and_then_kept_apart() {
     let bench = Bench::new();
     let minutes = bench.walk("2026-04-10_FILUSDT_1m.csv", 1, MINUTE, 2 * DAY_BARS);
     let fives = bench.walk("2026-04-11_FILUSDT_5m.csv", 2, 5 * MINUTE, 2 * 288);
-    refused(&[], &[&fives], 65, &["longer than a minute", "--all-bars"]);
-    let answer = json(&[], &[&minutes, &fives]);
+    PROGRAM.refused(&[], &[&fives], 65, &["longer than a minute", "--all-bars"]);
+    let answer = PROGRAM.json(&[], &[&minutes, &fives]);
     assert_eq!(answer["tapes"]["longer_bars"][0], "2026-04-11_FILUSDT_5m");
     assert_eq!(answer["tapes"]["measured"], 1);
-    let both = json(&["--all-bars"], &[&minutes, &fives]);
+    let both = PROGRAM.json(&["--all-bars"], &[&minutes, &fives]);
     let lengths: Vec<&Value> = list(&both, "groups").iter().map(|g| &g["bar_ms"]).collect();
     assert_eq!(lengths, [60_000, 60_000, 300_000, 300_000]);
 }
@@ -259,7 +193,7 @@ fn longer_bars_are_left_out_until_asked_for_and_then_kept_apart() {
 fn bars_shorter_than_a_minute_are_measured_as_what_they_are() {
     let bench = Bench::new();
     let tape = bench.walk("BTCUSDT_10s.csv", 5, 10_000, 26 * 360);
-    let answer = json(&["--every", "1h"], &[&tape]);
+    let answer = PROGRAM.json(&["--every", "1h"], &[&tape]);
     assert_eq!(horizon(&answer, "all", 60 * MINUTE)["count"], 2 * 6);
 }
 
@@ -267,7 +201,7 @@ fn bars_shorter_than_a_minute_are_measured_as_what_they_are() {
 fn a_table_is_printed_for_people() {
     let bench = Bench::new();
     let tape = bench.walk("2026-05-10_BTCUSDT_1m.csv", 7, MINUTE, 3 * DAY_BARS);
-    let text = told(&[], &[&tape]);
+    let text = PROGRAM.told(&[], &[&tape]);
     for part in [
         "1 tape of 1 min bars, 1 event",
         "Brier score",
@@ -286,42 +220,25 @@ fn a_table_is_printed_for_people() {
 fn what_cannot_be_measured_is_refused_with_the_reason() {
     let bench = Bench::new();
     let missing = bench.folder.path().join("none.csv");
-    refused(&[], &[&missing], 66, &["none.csv"]);
+    PROGRAM.refused(&[], &[&missing], 66, &["none.csv"]);
     let broken = bench.put("broken_1m.csv", "ts_ms,open,high,low,close\n1,2,x,4,5\n");
-    refused(&[], &[&broken], 65, &["broken_1m.csv", "line 2"]);
+    PROGRAM.refused(&[], &[&broken], 65, &["broken_1m.csv", "line 2"]);
     let short = bench.walk("BTCUSDT_1m.csv", 7, MINUTE, DAY_BARS);
-    refused(&[], &[&short], 65, &["24 h before", "15 min"]);
+    PROGRAM.refused(&[], &[&short], 65, &["24 h before", "15 min"]);
     let lone = bench.walk("BTCUSDT_long_1m.csv", 7, MINUTE, 2 * DAY_BARS);
-    refused(&["--split", "even"], &[&lone], 65, &["other half"]);
-    refused(&[], &[], 2, &["--tape"]);
-    refused(&["--horizon", "4m"], &[&lone], 2, &["5m to 24h"]);
-    refused(&["--warm-up", "59m"], &[&lone], 2, &["1h to 30d"]);
-    refused(&["--every", "30"], &[&lone], 2, &["30m or 1h"]);
-    refused(&["--leverage", "1"], &[&lone], 2, &["2..=150"]);
-    refused(&["--threads", "0"], &[&lone], 2, &["1 to 1024"]);
-    refused(&["--split", "third"], &[&lone], 2, &["even", "odd"]);
-}
-
-/// The folder of recorded tapes; `None` after a visible line when it is missing outside CI.
-fn recorded() -> Option<PathBuf> {
-    let shared = std::env::var_os("PLIMSOLL_SHARED").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-        PathBuf::from,
-    );
-    let tapes = shared.join("tapes");
-    if tapes.join("index.csv").is_file() {
-        return Some(tapes);
-    }
-    let text = format!("SKIPPED cli_calibrate: no tapes in {}", tapes.display());
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "{text}");
-    // Written past the test harness, which would swallow it.
-    writeln!(std::io::stderr(), "{text}").expect("standard error");
-    None
+    PROGRAM.refused(&["--split", "even"], &[&lone], 65, &["other half"]);
+    PROGRAM.refused(&[], &[], 2, &["--tape"]);
+    PROGRAM.refused(&["--horizon", "4m"], &[&lone], 2, &["5m to 24h"]);
+    PROGRAM.refused(&["--warm-up", "59m"], &[&lone], 2, &["1h to 30d"]);
+    PROGRAM.refused(&["--every", "30"], &[&lone], 2, &["30m or 1h"]);
+    PROGRAM.refused(&["--leverage", "1"], &[&lone], 2, &["2..=150"]);
+    PROGRAM.refused(&["--threads", "0"], &[&lone], 2, &["1 to 1024"]);
+    PROGRAM.refused(&["--split", "third"], &[&lone], 2, &["even", "odd"]);
 }
 
 #[test]
 fn on_three_recorded_crashes_the_forecast_beats_both_simpler_ones() {
-    let Some(folder) = recorded() else {
+    let Some(folder) = shared("tapes") else {
         return;
     };
     let tapes = [
@@ -331,7 +248,7 @@ fn on_three_recorded_crashes_the_forecast_beats_both_simpler_ones() {
     ]
     .map(|name| folder.join(name));
     let tapes: Vec<&Path> = tapes.iter().map(PathBuf::as_path).collect();
-    let answer = json(&[], &tapes);
+    let answer = PROGRAM.json(&[], &tapes);
     for minutes in [15, 60, 240, 1_440] {
         let row = horizon(&answer, "all", minutes * MINUTE);
         assert!(row["touched"].as_u64() > Some(20), "{minutes}: {row}");
@@ -348,10 +265,10 @@ fn on_three_recorded_crashes_the_forecast_beats_both_simpler_ones() {
 /// docs/calibration.md.
 #[test]
 fn scores_of_a_recorded_tape_are_those_of_a_computation_apart() {
-    let Some(folder) = recorded() else {
+    let Some(folder) = shared("tapes") else {
         return;
     };
-    let answer = json(&[], &[&folder.join("2025-06-22_SOLUSDT_1m.csv.gz")]);
+    let answer = PROGRAM.json(&[], &[&folder.join("2025-06-22_SOLUSDT_1m.csv.gz")]);
     for (minutes, count, touched, brier, log) in [
         (
             15,

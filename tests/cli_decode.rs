@@ -10,6 +10,8 @@
 
 #[path = "support/recorded.rs"]
 mod recorded;
+#[path = "support/shared.rs"]
+mod shared;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;

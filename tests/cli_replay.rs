@@ -6,96 +6,26 @@
     reason = "a test program: it fails by panicking; prices are made up"
 )]
 
+#[path = "support/tape_command.rs"]
+mod tape_command;
 #[path = "support/tapes.rs"]
 mod tapes;
 
-use std::fmt::Write;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
 use serde_json::Value;
-use tapes::{START, walk};
-use tempfile::TempDir;
+use tape_command::{Bench, Program};
 
 const MINUTE: i64 = 60_000;
 
-struct Bench {
-    folder: TempDir,
-}
-
-impl Bench {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        Self { folder }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn put(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.path(name);
-        fs::write(&path, text).expect("a file");
-        path
-    }
-
-    /// A wandering tape of `bars` bars of `bar_ms`.
-    fn tape(&self, name: &str, bar_ms: i64, bars: usize) -> PathBuf {
-        let mut text = String::from("ts_ms,open,high,low,close,volume\n");
-        for (index, [open, high, low, close]) in walk(7, bars).into_iter().enumerate() {
-            let at = START + bar_ms * index as i64;
-            writeln!(text, "{at},{open:.4},{high:.4},{low:.4},{close:.4},1").expect("a row");
-        }
-        self.put(name, &text)
-    }
-}
-
-fn call(words: &[&str], tapes: &[&Path]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_plimsoll"));
-    command.arg("replay").args(words);
-    for tape in tapes {
-        command.arg("--tape").arg(tape);
-    }
-    command.output().expect("the program")
-}
-
-/// Standard output of a call that worked and said nothing else.
-#[track_caller]
-fn told(words: &[&str], tapes: &[&Path]) -> String {
-    let output = call(words, tapes);
-    let err = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{err}");
-    assert_eq!(err, "");
-    String::from_utf8(output.stdout).expect("text")
-}
-
-#[track_caller]
-fn json(words: &[&str], tapes: &[&Path]) -> Value {
-    let text = told(&[words, &["--json"]].concat(), tapes);
-    assert_eq!(text.lines().count(), 1, "one line: {text}");
-    serde_json::from_str(&text).expect("json")
-}
-
-#[track_caller]
-fn refused(words: &[&str], tapes: &[&Path], code: i32, parts: &[&str]) {
-    let output = call(words, tapes);
-    let err = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(code), "{err}");
-    for part in parts {
-        assert!(err.contains(part), "`{part}` in: {err}");
-    }
-    assert!(
-        output.stdout.is_empty() && !err.contains("panicked"),
-        "{err}"
-    );
-}
+const PROGRAM: Program = Program("replay");
 
 #[test]
 fn the_json_has_a_row_for_each_policy_and_leverage_and_names_its_settings() {
     let bench = Bench::new();
-    let tape = bench.tape("BTCUSDT_1m.csv", MINUTE, 4_320);
-    let answer = json(&["--leverage", "50,20", "--side", "long"], &[&tape]);
+    let tape = bench.walk("BTCUSDT_1m.csv", 7, MINUTE, 4_320);
+    let answer = PROGRAM.json(&["--leverage", "50,20", "--side", "long"], &[&tape]);
     let rows = answer["rows"].as_array().expect("rows");
     let names: Vec<(&str, u64)> = rows
         .iter()
@@ -165,10 +95,10 @@ fn shape(row: &Value) {
 #[test]
 fn the_output_does_not_depend_on_the_number_of_threads() {
     let bench = Bench::new();
-    let tape = bench.tape("FILUSDT-calm_1m.csv", MINUTE, 2_300);
+    let tape = bench.walk("FILUSDT-calm_1m.csv", 7, MINUTE, 2_300);
     let words = ["--guard-episodes", "3", "--json", "--threads"];
-    let one = told(&[&words[..], &["1"]].concat(), &[&tape]);
-    assert_eq!(told(&[&words[..], &["3"]].concat(), &[&tape]), one);
+    let one = PROGRAM.told(&[&words[..], &["1"]].concat(), &[&tape]);
+    assert_eq!(PROGRAM.told(&[&words[..], &["3"]].concat(), &[&tape]), one);
     let answer: Value = serde_json::from_str(&one).expect("json");
     let guard: u64 = answer["rows"]
         .as_array()
@@ -184,17 +114,17 @@ fn the_output_does_not_depend_on_the_number_of_threads() {
 #[test]
 fn a_folder_plays_its_tapes_and_says_what_it_left_out_or_found_too_short() {
     let bench = Bench::new();
-    bench.tape("a_BTCUSDT_1m.csv", MINUTE, 2_200);
-    bench.tape("b_BTCUSDT_5m.csv", 5 * MINUTE, 440);
-    bench.tape("c_SHORTUSDT_1m.csv", MINUTE, 1_440);
-    bench.tape("d_BTCUSDT_mark_1m.csv", MINUTE, 2_200);
+    bench.walk("a_BTCUSDT_1m.csv", 7, MINUTE, 2_200);
+    bench.walk("b_BTCUSDT_5m.csv", 7, 5 * MINUTE, 440);
+    bench.walk("c_SHORTUSDT_1m.csv", 7, MINUTE, 1_440);
+    bench.walk("d_BTCUSDT_mark_1m.csv", 7, MINUTE, 2_200);
     bench.put(
         "e_BTCUSDT_funding.csv",
         "ts_ms,funding_rate\n1795132800000,0.0001\n",
     );
     bench.put("README.md", "no tape");
     let words = ["--policy", "none"];
-    let answer = json(&words, &[bench.folder.path()]);
+    let answer = PROGRAM.json(&words, &[bench.folder.path()]);
     let tapes = &answer["tapes"];
     assert_eq!(
         tapes["by_bar_ms"],
@@ -213,7 +143,7 @@ fn a_folder_plays_its_tapes_and_says_what_it_left_out_or_found_too_short() {
     assert_eq!(left, ["d_BTCUSDT_mark_1m.csv", "e_BTCUSDT_funding.csv"]);
     assert_eq!(answer["rows"].as_array().expect("rows").len(), 2 * 3);
 
-    let text = told(&words, &[bench.folder.path()]);
+    let text = PROGRAM.told(&words, &[bench.folder.path()]);
     for part in [
         "1 tape of 1-minute bars",
         "1 tape of 5-minute bars",
@@ -225,25 +155,25 @@ fn a_folder_plays_its_tapes_and_says_what_it_left_out_or_found_too_short() {
     }
     // Named outright, the marks are played.
     let marks = bench.path("d_BTCUSDT_mark_1m.csv");
-    assert_eq!(json(&words, &[&marks])["tapes"]["played"], 1);
+    assert_eq!(PROGRAM.json(&words, &[&marks])["tapes"]["played"], 1);
 }
 
 #[test]
 fn what_cannot_be_played_is_refused_with_the_reason() {
     let bench = Bench::new();
-    let tape = bench.tape("BTCUSDT_1m.csv", MINUTE, 2_200);
+    let tape = bench.walk("BTCUSDT_1m.csv", 7, MINUTE, 2_200);
     let absent = bench.path("absent.csv");
-    refused(&[], &[&absent], 66, &["absent.csv", "no such file"]);
-    refused(&[], &[&tape, &absent], 66, &["absent.csv"]);
+    PROGRAM.refused(&[], &[&absent], 66, &["absent.csv", "no such file"]);
+    PROGRAM.refused(&[], &[&tape, &absent], 66, &["absent.csv"]);
     let broken = bench.put(
         "broken.csv",
         "ts_ms,open,high,low,close\n1795132800000,1,1,1,1\n1795132860000,1,x,1,1\n",
     );
-    refused(&[], &[&broken], 65, &["broken.csv, line 3", "high"]);
+    PROGRAM.refused(&[], &[&broken], 65, &["broken.csv, line 3", "high"]);
     let foreign = bench.put("foreign.csv", "a,b\n1,2\n");
-    refused(&[], &[&foreign], 65, &["foreign.csv, line 1"]);
-    let short = bench.tape("short.csv", MINUTE, 1_000);
-    refused(
+    PROGRAM.refused(&[], &[&foreign], 65, &["foreign.csv, line 1"]);
+    let short = bench.walk("short.csv", 7, MINUTE, 1_000);
+    PROGRAM.refused(
         &[],
         &[&short],
         65,
@@ -251,18 +181,18 @@ fn what_cannot_be_played_is_refused_with_the_reason() {
     );
     let empty = bench.path("empty");
     fs::create_dir(&empty).expect("a folder");
-    refused(&[], &[&empty], 66, &["holds no tape"]);
+    PROGRAM.refused(&[], &[&empty], 66, &["holds no tape"]);
 }
 
 #[test]
 fn a_broken_file_in_a_folder_is_not_passed_over() {
     let bench = Bench::new();
-    bench.tape("a_BTCUSDT_1m.csv", MINUTE, 2_200);
+    bench.walk("a_BTCUSDT_1m.csv", 7, MINUTE, 2_200);
     bench.put(
         "b.csv",
         "ts_ms,open,high,low,close\n1795132800000,1,1,2,1\n",
     );
-    refused(
+    PROGRAM.refused(
         &[],
         &[bench.folder.path()],
         65,
@@ -273,19 +203,19 @@ fn a_broken_file_in_a_folder_is_not_passed_over() {
 #[test]
 fn a_wrong_command_line_is_told_what_would_be_right() {
     let bench = Bench::new();
-    let tape = bench.tape("BTCUSDT_1m.csv", MINUTE, 2_200);
-    refused(&[], &[], 2, &["--tape"]);
-    refused(
+    let tape = bench.walk("BTCUSDT_1m.csv", 7, MINUTE, 2_200);
+    PROGRAM.refused(&[], &[], 2, &["--tape"]);
+    PROGRAM.refused(
         &["--policy", "hope"],
         &[&tape],
         2,
         &["hope", "auto-margin", "guard"],
     );
-    refused(&["--preset", "tight"], &[&tape], 2, &["tight", "balanced"]);
-    refused(&["--leverage", "0"], &[&tape], 2, &["1..=150"]);
-    refused(&["--entry-every", "4"], &[&tape], 2, &["4h or 30m"]);
-    refused(&["--threads", "0"], &[&tape], 2, &["1 to 1024"]);
-    refused(&["--side", "up"], &[&tape], 2, &["long", "both"]);
+    PROGRAM.refused(&["--preset", "tight"], &[&tape], 2, &["tight", "balanced"]);
+    PROGRAM.refused(&["--leverage", "0"], &[&tape], 2, &["1..=150"]);
+    PROGRAM.refused(&["--entry-every", "4"], &[&tape], 2, &["4h or 30m"]);
+    PROGRAM.refused(&["--threads", "0"], &[&tape], 2, &["1 to 1024"]);
+    PROGRAM.refused(&["--side", "up"], &[&tape], 2, &["long", "both"]);
 }
 
 /// Ctrl-C while the guard is at work on more episodes than it could play in minutes.
@@ -297,7 +227,7 @@ fn a_stopped_replay_leaves_a_report_that_says_it_is_partial() {
     use std::time::Duration;
 
     let bench = Bench::new();
-    let tape = bench.tape("BTCUSDT_1m.csv", MINUTE, 12_000);
+    let tape = bench.walk("BTCUSDT_1m.csv", 7, MINUTE, 12_000);
     let mut child = Command::new(env!("CARGO_BIN_EXE_plimsoll"))
         .args([
             "replay",
@@ -337,7 +267,7 @@ fn a_stopped_replay_leaves_a_report_that_says_it_is_partial() {
 #[test]
 fn a_page_with_charts_is_written_where_asked_for() {
     let bench = Bench::new();
-    let tape = bench.tape("a_BTCUSDT_1m.csv", MINUTE, 2_600);
+    let tape = bench.walk("a_BTCUSDT_1m.csv", 7, MINUTE, 2_600);
     let page = bench.path("report.html");
     let words = [
         "--policy",
@@ -348,7 +278,7 @@ fn a_page_with_charts_is_written_where_asked_for() {
         "20,50",
     ];
     let asked = ["--report", page.to_str().expect("a path")];
-    let said = told(&[&words[..], &asked].concat(), &[&tape]);
+    let said = PROGRAM.told(&[&words[..], &asked].concat(), &[&tape]);
     assert!(said.contains("naive"), "{said}");
     let html = fs::read_to_string(&page).expect("the page");
     assert!(
@@ -358,7 +288,7 @@ fn a_page_with_charts_is_written_where_asked_for() {
     assert!(html.contains("naive") && html.contains("50×"), "no rows");
     let nowhere = bench.path("no/such/folder.html");
     let asked = ["--report", nowhere.to_str().expect("a path")];
-    refused(
+    PROGRAM.refused(
         &[&words[..], &asked].concat(),
         &[&tape],
         73,

@@ -7,7 +7,9 @@
     reason = "a test program: it fails by panicking; figures are compared"
 )]
 
-use std::io::Write;
+#[path = "support/shared.rs"]
+mod shared;
+
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
@@ -16,27 +18,14 @@ use plimsoll::replay::{
     Path, Policy, Report, Row, Settings, Stepping, Watcher, in_parallel, outcome, play, trials,
 };
 use plimsoll::sim::tape::load;
+use shared::shared;
 
 const THREADS: usize = 2;
 
 /// All one-minute tapes of the index; `None` after a visible line when they are missing outside CI.
 fn tapes() -> Option<Vec<Path>> {
-    let shared = std::env::var_os("PLIMSOLL_SHARED").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-        PathBuf::from,
-    );
-    let folder = shared.join("tapes");
-    let Ok(mut index) = csv::Reader::from_path(folder.join("index.csv")) else {
-        assert!(
-            std::env::var("CI").as_deref() != Ok("true"),
-            "no tapes in {}",
-            folder.display()
-        );
-        // Written past the test harness, which would swallow it.
-        let text = format!("SKIPPED replay_tapes: no tapes in {}", folder.display());
-        writeln!(std::io::stderr(), "{text}").expect("standard error");
-        return None;
-    };
+    let folder = shared("tapes")?;
+    let mut index = csv::Reader::from_path(folder.join("index.csv")).expect("an index");
     let files: Vec<PathBuf> = index
         .records()
         .map(|record| folder.join(&record.expect("row")[0]))

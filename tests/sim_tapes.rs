@@ -5,32 +5,12 @@
     reason = "helpers of a test stop at the first surprise and say when they skip"
 )]
 
-use std::io::Write;
-use std::path::PathBuf;
+#[path = "support/shared.rs"]
+mod shared;
 
 use plimsoll::domain::{HOUR_MS, Rate, Side, Timestamp};
 use plimsoll::sim::tape::{LoadedTape, TapeError, Window, load};
-
-/// The folder of recorded tapes; `None` after a visible line when it is missing outside CI.
-fn tapes() -> Option<PathBuf> {
-    let shared = std::env::var_os("PLIMSOLL_SHARED").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-        PathBuf::from,
-    );
-    let tapes = shared.join("tapes");
-    if tapes.join("index.csv").is_file() {
-        return Some(tapes);
-    }
-    assert!(
-        std::env::var("CI").as_deref() != Ok("true"),
-        "no tapes in {}",
-        tapes.display()
-    );
-    // Written past the test harness, which would swallow it.
-    let text = format!("SKIPPED sim_tapes: no tapes in {}", tapes.display());
-    writeln!(std::io::stderr(), "{text}").expect("standard error");
-    None
-}
+use shared::shared;
 
 /// One row of the index.
 struct Known {
@@ -104,7 +84,7 @@ fn worst_hour(tape: &LoadedTape, side: Side) -> Timestamp {
 
 #[test]
 fn every_recorded_tape_loads_and_agrees_with_the_index() {
-    let Some(tapes) = tapes() else { return };
+    let Some(tapes) = shared("tapes") else { return };
     let known = index(&tapes);
     assert!(known.len() > 100, "the index is incomplete");
     for known in known {
@@ -132,7 +112,7 @@ fn every_recorded_tape_loads_and_agrees_with_the_index() {
 
 #[test]
 fn every_recorded_tape_plays_through_its_worst_hour_for_both_sides() {
-    let Some(tapes) = tapes() else { return };
+    let Some(tapes) = shared("tapes") else { return };
     for known in index(&tapes) {
         let file = &known.file;
         let tape = load(&tapes.join(file)).unwrap_or_else(|error| panic!("{error}"));
@@ -169,7 +149,7 @@ fn every_recorded_tape_plays_through_its_worst_hour_for_both_sides() {
 
 #[test]
 fn files_beside_the_tapes_load_as_mark_tapes_or_are_refused_by_their_columns() {
-    let Some(tapes) = tapes() else { return };
+    let Some(tapes) = shared("tapes") else { return };
     let (mut marks, mut refused) = (0, 0);
     for entry in std::fs::read_dir(&tapes).expect("folder") {
         let path = entry.expect("entry").path();

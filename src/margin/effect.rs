@@ -126,7 +126,7 @@ impl ScopeMargin {
     pub fn after_funding(&self, symbol: &Symbol, rate: Rate, price: Price, free: Money) -> After {
         let mut after = self.clone();
         let mut drawn = Money::ZERO;
-        for leg in self.legs.iter().filter(|leg| leg.key.symbol == *symbol) {
+        for leg in self.legs_of(symbol) {
             let by_long = leg.notional(price) * rate;
             let due = match leg.side {
                 Side::Long => by_long,

@@ -49,9 +49,10 @@ impl ScopeMargin {
         if self.is_pooled() {
             return self.pooled_line(symbol);
         }
-        let leg = self.legs.iter().find(|leg| leg.key.symbol == *symbol)?;
-        let mut own = self.legs.iter().filter(|leg| leg.key.symbol == *symbol);
-        let hedged = own.any(|other| other.rises() != leg.rises());
+        let leg = self.legs_of(symbol).next()?;
+        let hedged = self
+            .legs_of(symbol)
+            .any(|other| other.rises() != leg.rises());
         let others = self.legs.iter().filter(|leg| leg.key.symbol != *symbol);
         let held = self.health_of(others);
         let line = |end: End| {
@@ -89,7 +90,7 @@ impl ScopeMargin {
     /// Does a falling price of `symbol` bring liquidation nearer? `None` without a leg there.
     #[must_use]
     pub fn falls_hurt(&self, symbol: &Symbol) -> Option<bool> {
-        self.legs.iter().find(|leg| leg.key.symbol == *symbol)?;
+        self.legs_of(symbol).next()?;
         let by_line = self.line(symbol).map(|line| line.falls_hurt);
         Some(by_line.unwrap_or_else(|| self.net_side(symbol) == Some(Side::Long)))
     }
@@ -174,7 +175,7 @@ impl ScopeMargin {
             slope: Decimal::ZERO,
             offset: held,
         };
-        for leg in self.legs.iter().filter(|leg| leg.key.symbol == *symbol) {
+        for leg in self.legs_of(symbol) {
             let own = self.straight_of(leg, x);
             straight.slope = straight.slope.saturating_add(own.slope);
             straight.offset = straight.offset.saturating_add(own.offset);
@@ -197,9 +198,9 @@ impl ScopeMargin {
         }
     }
 
-    /// Where health is zero at this end of the healthy range, and its straight piece there. Newton's steps on a concave
-    /// function: the first may overshoot to the unhealthy side, from where they approach the root
-    /// without passing it, one tier or more at a time.
+    /// Where health is zero at this end of the healthy range, and its straight piece there. Newton's
+    /// steps on a concave function: the first may overshoot to the unhealthy side, from where they
+    /// approach the root without passing it, one tier or more at a time.
     fn end(
         &self,
         symbol: &Symbol,
@@ -221,12 +222,10 @@ impl ScopeMargin {
         }
         // A step per tier and leg is the most there can be; rounded tables may make two pieces
         // name each other, so it is a limit and not a proof.
-        let most = self
-            .legs
-            .iter()
-            .filter(|leg| leg.key.symbol == *symbol)
+        let most: usize = self
+            .legs_of(symbol)
             .map(|leg| leg.tiers.tiers().len())
-            .sum::<usize>();
+            .sum();
         let mut root = None;
         for _ in 0..most + 2 {
             if !right(&straight) {
@@ -245,8 +244,7 @@ impl ScopeMargin {
 
     /// An `x` at which every leg of `symbol` is in its last tier.
     fn beyond_tiers(&self, symbol: &Symbol) -> Decimal {
-        let legs = self.legs.iter().filter(|leg| leg.key.symbol == *symbol);
-        let last = legs.filter_map(|leg| {
+        let last = self.legs_of(symbol).filter_map(|leg| {
             let floor = leg.tiers.tiers().last()?.floor.get();
             floor.checked_div(leg.face())
         });
@@ -255,7 +253,7 @@ impl ScopeMargin {
 
     /// The line of a scope whose collateral may move along.
     fn pooled_line(&self, symbol: &Symbol) -> Option<Line> {
-        let mark = self.legs.iter().find(|leg| leg.key.symbol == *symbol)?.mark;
+        let mark = self.legs_of(symbol).next()?.mark;
         let reach = self.reach(&Shock::of(symbol));
         // From the wrong side of the line the search finds the way back.
         let alive = self.is_healthy();

@@ -351,6 +351,13 @@ impl ScopeMargin {
         }
     }
 
+    /// The legs of `symbol`: one, or two in hedge mode.
+    pub(super) fn legs_of<'a>(&'a self, symbol: &'a Symbol) -> impl Iterator<Item = &'a Leg> {
+        self.legs
+            .iter()
+            .filter(move |leg| leg.key.symbol == *symbol)
+    }
+
     /// The leg in this slot.
     #[must_use]
     pub fn leg(&self, key: &PositionKey) -> Option<&Leg> {
@@ -361,7 +368,7 @@ impl ScopeMargin {
     #[must_use]
     pub fn at_mark(&self, symbol: &Symbol, mark: Price) -> Self {
         let mut moved = self.clone();
-        let before = self.legs.iter().find(|leg| leg.key.symbol == *symbol);
+        let before = self.legs_of(symbol).next();
         let factor = before.and_then(|leg| mark.get().checked_div(leg.mark.get()));
         for leg in moved
             .legs
@@ -382,9 +389,7 @@ impl ScopeMargin {
     #[must_use]
     pub fn net_side(&self, symbol: &Symbol) -> Option<Side> {
         let net: Quantity = self
-            .legs
-            .iter()
-            .filter(|leg| leg.key.symbol == *symbol)
+            .legs_of(symbol)
             .map(|leg| match leg.side {
                 Side::Long => leg.quantity,
                 Side::Short => -leg.quantity,

@@ -14,4 +14,6 @@ mod math_page;
 mod okx;
 mod properties;
 mod recorded;
+#[path = "../support/shared.rs"]
+mod shared;
 mod world;

@@ -2,8 +2,7 @@
 //! its other numbers do (rate, fee, contract size) stands in [`TOLD`] with the reason.
 
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::str::FromStr;
 
 use plimsoll::domain::{Leverage, Money, Price, Side};
@@ -12,6 +11,7 @@ use rust_decimal::{Decimal, dec};
 use serde_json::Value;
 
 use crate::evidence::{Check, Field, Origin, Place, Unfit, is_documented, judge, table};
+use crate::shared::shared;
 use crate::world::{Cross, Isolated, Long, Short, flat, inverse, linear, scope, with_fee};
 
 /// Keys that betray a position: a file with one of them must have a reader.
@@ -265,30 +265,6 @@ struct Count {
     empty: usize,
     /// No position in it.
     other: usize,
-}
-
-fn folder() -> Option<PathBuf> {
-    let shared = std::env::var_os("PLIMSOLL_SHARED").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-        PathBuf::from,
-    );
-    let folder = shared.join("recorded");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    assert_ne!(
-        std::env::var("CI").as_deref(),
-        Ok("true"),
-        "{} is missing",
-        folder.display()
-    );
-    // Written past the test harness, which would swallow it.
-    let text = format!(
-        "SKIPPED margin recorded: no recorded responses at {}",
-        folder.display()
-    );
-    writeln!(std::io::stderr(), "{text}").expect("standard error");
-    None
 }
 
 fn files(folder: &Path) -> Vec<File> {
@@ -708,7 +684,7 @@ fn betrays(value: &Value) -> Option<&str> {
 
 #[test]
 fn recorded_positions_follow_from_the_rules() {
-    let Some(folder) = folder() else {
+    let Some(folder) = shared("recorded") else {
         return;
     };
     let mut checks = Vec::new();
@@ -746,7 +722,7 @@ fn recorded_positions_follow_from_the_rules() {
 /// The five prices of the account of 2023 that do not fit have one other rule in common.
 #[test]
 fn the_displayed_price_of_2023_held_maintenance_at_mark() {
-    let Some(folder) = folder() else {
+    let Some(folder) = shared("recorded") else {
         return;
     };
     let files = files(&folder);
@@ -780,7 +756,7 @@ fn the_displayed_price_of_2023_held_maintenance_at_mark() {
 /// With the value at entry the positions of before 2025-09 fit.
 #[test]
 fn margins_of_before_mark_based_margin_are_on_the_entry_value() {
-    let Some(folder) = folder() else {
+    let Some(folder) = shared("recorded") else {
         return;
     };
     for mut file in files(&folder) {
@@ -803,7 +779,7 @@ fn margins_of_before_mark_based_margin_are_on_the_entry_value() {
 /// The mark of OKX's sample was edited: its other numbers belong to the one its profit tells.
 #[test]
 fn the_inverse_sample_fits_at_the_mark_its_profit_implies() {
-    let Some(folder) = folder() else {
+    let Some(folder) = shared("recorded") else {
         return;
     };
     let mut files = files(&folder);

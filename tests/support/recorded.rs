@@ -11,10 +11,11 @@
 )]
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use rust_decimal::Decimal;
+
+use crate::shared::shared;
 
 /// Files that the adapter has no use for, and why.
 pub(crate) const NO_USE: &[(&str, &str)] = &[
@@ -106,28 +107,7 @@ fn groups(expect: &str) -> Vec<Group> {
 }
 
 pub(crate) fn folder() -> Option<PathBuf> {
-    let shared = std::env::var_os("PLIMSOLL_SHARED").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-        PathBuf::from,
-    );
-    let folder = shared.join("recorded/binance-usdm");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    assert_ne!(
-        std::env::var("CI").as_deref(),
-        Ok("true"),
-        "{} is missing",
-        folder.display()
-    );
-    // Written past the test harness, which would swallow it.
-    let text = format!(
-        "SKIPPED {}: no recorded responses at {}",
-        env!("CARGO_CRATE_NAME"),
-        folder.display()
-    );
-    writeln!(std::io::stderr(), "{text}").expect("standard error");
-    None
+    shared("recorded/binance-usdm")
 }
 
 /// One row of the index.
