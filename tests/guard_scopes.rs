@@ -81,6 +81,46 @@ fn entangled_lines_move_with_the_mark_of_the_other_symbol() {
     assert!(line(&world, "BTCUSDT") < before);
 }
 
+/// Two longs that share a wallet, far from their lines, in watch mode.
+fn two_longs() -> World {
+    let legs = vec![
+        cross("BTCUSDT", Side::Long, dec!(0.5)),
+        cross("ETHUSDT", Side::Long, dec!(0.3)),
+    ];
+    let mut policy = policy();
+    policy.mode = plimsoll::guard::event::Mode::Watch;
+    started(policy, legs, dec!(6000))
+}
+
+#[test]
+fn a_small_move_of_the_other_symbol_in_calm_is_let_pass_but_shown_exactly() {
+    let mut world = two_longs();
+    let before = line(&world, "BTCUSDT");
+    world.mark("ETHUSDT", dec!(99990));
+    assert_eq!(world.shown(&key("BTCUSDT")).level, Level::Calm);
+    // 0.3 * 10 less health, over 0.5 of BTC at the same maintenance rate.
+    let moved = line(&world, "BTCUSDT") - before;
+    assert!((moved - dec!(6)).abs() < dec!(0.0001), "{moved}");
+}
+
+#[test]
+fn small_moves_that_add_up_raise_the_level_no_later_than_one_jump_would() {
+    let mut world = two_longs();
+    let mut eth = dec!(100000);
+    while world.shown(&key("BTCUSDT")).level == Level::Calm {
+        eth -= dec!(20);
+        world.mark("ETHUSDT", eth);
+        assert!(eth > dec!(80000), "never noticed");
+    }
+    let mut jumped = two_longs();
+    jumped.mark("ETHUSDT", eth);
+    assert_ne!(jumped.shown(&key("BTCUSDT")).level, Level::Calm);
+    // What was let pass is at most a fiftieth of the health: 400 of ETH's price here.
+    let mut earlier = two_longs();
+    earlier.mark("ETHUSDT", eth + dec!(400));
+    assert_eq!(earlier.shown(&key("BTCUSDT")).level, Level::Calm);
+}
+
 #[test]
 fn the_venues_line_of_an_entangled_position_moves_on_after_the_picture() {
     let legs = vec![
