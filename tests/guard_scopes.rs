@@ -115,9 +115,10 @@ fn small_moves_that_add_up_raise_the_level_no_later_than_one_jump_would() {
     let mut jumped = two_longs();
     jumped.mark("ETHUSDT", eth);
     assert_ne!(jumped.shown(&key("BTCUSDT")).level, Level::Calm);
-    // What was let pass is at most a fiftieth of the health: 400 of ETH's price here.
+    // What was let pass is at most a fiftieth of the health, 1,500 by now: 100 of ETH's price, and a
+    // step.
     let mut earlier = two_longs();
-    earlier.mark("ETHUSDT", eth + dec!(400));
+    earlier.mark("ETHUSDT", eth + dec!(120));
     assert_eq!(earlier.shown(&key("BTCUSDT")).level, Level::Calm);
 }
 
