@@ -445,6 +445,7 @@ impl<P: Port + 'static> Agent<P> {
             let events = match what {
                 Refresh::Account => port.account().await,
                 Refresh::Rules => port.rules(&symbols).await,
+                Refresh::History => port.history(&symbols).await,
             };
             Answer::Read(what, events)
         });

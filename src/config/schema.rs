@@ -14,7 +14,7 @@ use super::venue::{address, exchange, variable};
 use super::{Config, default_data_dir};
 use crate::domain::{Money, Rate, SECOND_MS};
 use crate::guard::event::Mode;
-use crate::guard::policy::{Budgets, Freshness, PartialClose, Policy, Silence, Triggers};
+use crate::guard::policy::{Budgets, Freshness, PartialClose, Policy, Preset, Silence, Triggers};
 
 /// Most symbols that may be listed.
 const SYMBOLS_MAX: usize = 200;
@@ -225,25 +225,33 @@ fn guard(reader: &mut Reader<'_>, default: Policy) -> Policy {
 
 fn triggers(reader: &mut Reader<'_>, default: &Triggers) -> Triggers {
     const SECTION: &str = "guard";
-    let percent = span(dec!(0.05), dec!(50), "%", 4);
+    let percent = |most| span(dec!(0.05), most, "%", 4);
+    let presets = Preset::ALL.map(|preset| (preset.name(), preset));
     Triggers {
+        preset: reader.choice(SECTION, "preset", &presets, default.preset),
         floor_distance: rate(
             reader,
             (SECTION, "floor_distance_pct"),
-            percent,
+            percent(dec!(50)),
             default.floor_distance,
+        ),
+        blind_distance: rate(
+            reader,
+            (SECTION, "blind_distance_pct"),
+            percent(dec!(50)),
+            default.blind_distance,
         ),
         breach_limit: number_f64(
             reader,
             (SECTION, "breach_limit_pct"),
-            percent,
+            percent(dec!(100)),
             default.breach_limit,
             dec!(100),
         ),
         horizon_ms: millis(
             reader,
             (SECTION, "horizon_secs"),
-            span(dec!(10), dec!(86_400), "seconds", 3),
+            span(dec!(300), dec!(86_400), "seconds", 3),
             default.horizon_ms,
         ),
         restore_factor: number_f64(

@@ -86,6 +86,8 @@ pub trait Port {
     async fn account(&self) -> Result<Vec<Event>, ExchangeError>;
     /// Trading rules, tiers and fees of `symbols`.
     async fn rules(&self, symbols: &[Symbol]) -> Result<Vec<Event>, ExchangeError>;
+    /// Mark prices of `symbols` over the last day, one `Event::History` each.
+    async fn history(&self, symbols: &[Symbol]) -> Result<Vec<Event>, ExchangeError>;
     /// Sends an intent once. Never repeats a request whose outcome is unknown. Times in the outcome
     /// are venue time.
     async fn send(&self, intent: &Intent) -> Outcome;

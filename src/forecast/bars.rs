@@ -11,6 +11,10 @@ use crate::domain::{DAY_MS, HOUR_MS, MINUTE_MS, Price, Timestamp};
 
 /// Half-lives of the three averages, in minutes.
 pub const HALF_LIVES_MIN: [f64; 3] = [5.0, 60.0, 1_440.0];
+/// Below this much seen time not even the pace of the last minutes is known.
+pub const PACE_LEAST_MS: i64 = 5 * MINUTE_MS;
+/// What one more minute leaves of the average with a half-life of an hour: 2^(-1/60).
+const HOUR_KEEP: f64 = 0.988_514_020_352_896_2;
 /// Below this much seen time there is no volatility.
 pub const HISTORY_LEAST_MS: i64 = HOUR_MS;
 /// From this much seen time on all three averages are what the touch forecast was fitted with.
@@ -67,17 +71,20 @@ pub struct MinuteBars {
     before: Option<(i64, f64)>,
     averages: [Average; 3],
     seen_ms: i64,
+    /// Start of the oldest bar.
+    since: Option<i64>,
 }
 
 impl MinuteBars {
     /// Takes one price. Times before the minute under way are ignored; so is a price whose logarithm
     /// is not finite.
     pub fn update(&mut self, price: Price, at: Timestamp) {
-        if let Some(price) = price.get().to_f64() {
+        let log = price.get().to_f64().map(f64::ln);
+        if let Some(log) = log.filter(|log| log.is_finite()) {
             let range = Range {
-                low: price,
-                high: price,
-                close: price,
+                low: log,
+                high: log,
+                close: log,
             };
             self.merge(range, at);
         }
@@ -87,16 +94,41 @@ impl MinuteBars {
     /// themselves, shorter ones become part of their minute. Bars that begin before the end of the
     /// one before are ignored, and so are ranges whose logarithms are not finite or not in order.
     pub fn take(&mut self, range: Range, start: Timestamp, span_ms: i64) {
+        let Some(logs) = logs(range) else {
+            return;
+        };
         if span_ms < MINUTE_MS {
-            self.merge(range, start);
+            self.merge(logs, start);
             return;
         }
         self.settle(start);
-        if let Some(logs) = logs(range)
-            && self.forming.is_none()
-        {
+        if self.forming.is_none() {
             self.finish(logs, start.as_millis(), span_ms);
         }
+    }
+
+    /// Takes one-minute bars in order of time. Where they reach farther back than what is known they
+    /// replace it, all but the minute under way; otherwise those that follow are added.
+    pub fn take_history(&mut self, bars: &[(Timestamp, Range)]) {
+        let Some((first, _)) = bars.first() else {
+            return;
+        };
+        let known = self.since.or(self.forming.map(|(start, _)| start));
+        let mut whole = if known.is_none_or(|known| first.as_millis() < known) {
+            Self::default()
+        } else {
+            self.clone()
+        };
+        for (start, range) in bars {
+            whole.take(*range, *start, MINUTE_MS);
+        }
+        if let Some((start, range)) = self.forming
+            && whole.forming.is_none()
+            && whole.before.is_none_or(|(end, _)| end <= start)
+        {
+            whole.forming = Some((start, range));
+        }
+        *self = whole;
     }
 
     /// Finishes the minute under way if it is over at `now`.
@@ -136,10 +168,27 @@ impl MinuteBars {
         Some(Sigmas::new(largest))
     }
 
-    fn merge(&mut self, range: Range, at: Timestamp) {
-        let Some(new) = logs(range) else {
-            return;
-        };
+    /// Volatility of one minute at the half-life of an hour, from [`PACE_LEAST_MS`] on: what the
+    /// distance to act at is measured with. The minute under way counts where it makes it larger.
+    #[must_use]
+    pub fn hour_sigma(&self) -> Option<f64> {
+        if self.seen_ms < PACE_LEAST_MS {
+            return None;
+        }
+        let [_, hour, _] = self.averages;
+        let known = hour.variance();
+        let ahead = self.forming.map_or(known, |(_, range)| {
+            let before = self.before.map_or(range.close, |(_, close)| close);
+            let mut hour = hour;
+            hour.take(variance_of(range, before), HOUR_KEEP);
+            hour.variance()
+        });
+        let [least, most] = SIGMA_LIMITS;
+        Some(known.max(ahead).sqrt().clamp(least, most))
+    }
+
+    /// `new` in logarithms.
+    fn merge(&mut self, new: Range, at: Timestamp) {
         self.settle(at);
         let ms = at.as_millis();
         let minute = ms.saturating_sub(ms.rem_euclid(MINUTE_MS));
@@ -171,14 +220,14 @@ impl MinuteBars {
         }
         let near = gap.filter(|(gap, _)| *gap <= LONGEST_GAP_MS);
         let (gap, before) = near.unwrap_or((0, range.close));
-        let height = range.high.max(before) - range.low.min(before);
         let took = gap.saturating_add(span_ms);
         let minutes = took as f64 / MINUTE_MS as f64;
-        let variance = height.powi(2) / (4.0 * std::f64::consts::LN_2) / minutes;
+        let variance = variance_of(range, before) / minutes;
         for (average, half_life) in self.averages.iter_mut().zip(HALF_LIVES_MIN) {
             average.take(variance, (-minutes / half_life).exp2());
         }
         self.seen_ms = self.seen_ms.saturating_add(took);
+        self.since = self.since.or(Some(start));
         self.before = Some((start.saturating_add(span_ms), range.close));
     }
 }
@@ -203,6 +252,12 @@ impl Average {
             0.0
         }
     }
+}
+
+/// What a range in logarithms, stretched to the close before it, says of its variance.
+fn variance_of(range: Range, before: f64) -> f64 {
+    let height = range.high.max(before) - range.low.min(before);
+    height * height / (4.0 * std::f64::consts::LN_2)
 }
 
 fn logs(range: Range) -> Option<Range> {

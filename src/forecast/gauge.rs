@@ -1,61 +1,142 @@
-//! From volatility to the distance at which a rescue must start.
+//! From the pace of a price to the distance at which a rescue must start.
+//!
+//! The distance is what the price may cross while a rescue is under way. Two measures, the larger
+//! counts: the volatility of the last hours, at its hundred-thousandth quantile of a five-second
+//! move, and the move of the last seconds, which in a fall goes on. Both grow with the time that a
+//! rescue needs. `docs/decisions/0007` tells where the numbers come from.
 
 use rust_decimal::Decimal;
 use rust_decimal::prelude::{FromPrimitive, ToPrimitive};
 
-use super::tail::{breach_probability, distance_for};
-use super::volatility::Volatility;
-use crate::domain::{Price, Rate};
+use super::bars::MinuteBars;
+use super::quick::Quick;
+use super::touch::{Due, Touch};
+use crate::domain::{DAY_MS, MINUTE_MS, Price, Rate, SECOND_MS};
 
+/// Units of the one-minute volatility.
+const PER_SIGMA: f64 = 6.8;
+/// Units of the adverse move of the last five seconds.
+const PER_MOVE: f64 = 13.5;
+/// Beyond this share of the price the distance grows by [`BEYOND_CAP`] of what the measures say: in a
+/// crash they ask for more room than it is worth giving up a position for.
+const CAP: f64 = 0.075;
+const BEYOND_CAP: f64 = 0.08;
 /// A forecast may not demand more distance than this share of the price.
 const WIDEST: f64 = 0.5;
-/// Chance that the line is touched while a rescue is still under way that is accepted.
-const CHANCE_WHILE_ACTING: f64 = 0.001;
+/// Scale of all distances by time needed: a base and a part per second, 1 at five seconds. Below two
+/// and a half seconds shorter times bring nothing more: prices are not seen oftener.
+const SCALE_BASE: f64 = 0.35;
+const SCALE_PER_SECOND: f64 = 0.13;
+const SCALE_LEAST: f64 = 0.7;
+/// Standard deviations of a move that is seldom seen.
+const SELDOM: f64 = 3.0;
 
-/// Fixed questions to a changing volatility; quantiles are computed once.
-#[derive(Debug, Clone)]
+/// How much room a rescue needs, at a caution and a time needed that change rarely.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Gauge {
-    horizon_ms: i64,
-    need_ms: i64,
-    per_sigma_horizon: f64,
-    per_sigma_need: f64,
+    caution: f64,
+    scale: f64,
 }
 
 impl Gauge {
-    /// `breach_limit` (0..1) is the accepted chance of touching the line within `horizon_ms`;
-    /// `need_ms` is the time that a rescue takes, retries included.
+    /// `caution` multiplies every distance, 1 is the balanced one; `time_needed_ms` is the time from a
+    /// decision to its verified effect, retries included.
     #[must_use]
-    pub fn new(breach_limit: f64, horizon_ms: i64, need_ms: i64) -> Self {
-        Self {
-            horizon_ms,
-            need_ms,
-            per_sigma_horizon: distance_for(breach_limit, 1.0),
-            per_sigma_need: distance_for(CHANCE_WHILE_ACTING, 1.0),
-        }
+    pub fn new(caution: f64, time_needed_ms: i64) -> Self {
+        let mut gauge = Self {
+            caution,
+            scale: 0.0,
+        };
+        gauge.set_time_needed(time_needed_ms);
+        gauge
     }
 
-    /// Distance (fraction of the price) that the forecast demands; `None` without a forecast.
-    #[must_use]
-    pub fn act_distance(&self, volatility: &Volatility) -> Option<f64> {
-        let horizon = volatility.sigma(self.horizon_ms)? * self.per_sigma_horizon;
-        Some(horizon.max(self.need_distance(volatility)).min(WIDEST))
+    /// Takes a newly measured time needed.
+    pub fn set_time_needed(&mut self, time_needed_ms: i64) {
+        let seconds = time_needed_ms.max(0) as f64 / SECOND_MS as f64;
+        let by_time = (SCALE_BASE + SCALE_PER_SECOND * seconds).max(SCALE_LEAST);
+        self.scale = self.caution * by_time;
     }
 
-    /// Distance that may be crossed while a rescue is under way; zero without a forecast.
+    /// Distance (fraction of the price) that a rescue needs; `None` before the pace is known.
     #[must_use]
-    pub fn need_distance(&self, volatility: &Volatility) -> f64 {
-        volatility
-            .sigma(self.need_ms)
-            .map_or(0.0, |sigma| sigma * self.per_sigma_need)
+    pub fn needed(&self, bars: &MinuteBars, quick: &Quick, falls_hurt: bool) -> Option<f64> {
+        Some(self.needed_at(bars.hour_sigma()?, quick.moved(falls_hurt)))
     }
 
-    /// Chance, 0..1, of touching a line at `distance` within the horizon.
+    /// The same for a one-minute volatility and an adverse move of five seconds, both fractions of the
+    /// price; never falls when one of them rises.
     #[must_use]
-    pub fn breach(&self, distance: f64, volatility: &Volatility) -> Option<f64> {
-        Some(breach_probability(
-            distance,
-            volatility.sigma(self.horizon_ms)?,
-        ))
+    pub fn needed_at(&self, sigma: f64, adverse: f64) -> f64 {
+        let wanted = (PER_SIGMA * sigma).max(PER_MOVE * adverse) * self.scale;
+        let cap = CAP * self.scale;
+        let eased = if wanted > cap {
+            cap + BEYOND_CAP * (wanted - cap)
+        } else {
+            wanted
+        };
+        eased.min(WIDEST)
+    }
+}
+
+/// Chance, 0..1, of touching a line at `distance` within `horizon_ms`; `None` without a forecast.
+#[must_use]
+pub fn breach(bars: &MinuteBars, distance: f64, falls_hurt: bool, horizon_ms: i64) -> Option<f64> {
+    let touch = Touch::of(bars.sigmas()?);
+    Some(touch.chance(log_of(distance, falls_hurt), horizon_ms))
+}
+
+/// Chance, 0..1, of coming from `distance` as near as `border` within `horizon_ms`; `None` without a
+/// forecast.
+#[must_use]
+pub fn nearing(
+    bars: &MinuteBars,
+    distance: f64,
+    border: f64,
+    falls_hurt: bool,
+    horizon_ms: i64,
+) -> Option<f64> {
+    breach(bars, distance - border, falls_hurt, horizon_ms)
+}
+
+/// Distance (fraction of the price) that is touched with `chance` within `horizon_ms`; `None` without
+/// a forecast.
+#[must_use]
+pub fn distance_at(
+    bars: &MinuteBars,
+    chance: f64,
+    falls_hurt: bool,
+    horizon_ms: i64,
+) -> Option<f64> {
+    let log = Touch::of(bars.sigmas()?).worst_move(chance, horizon_ms);
+    let share = if falls_hurt {
+        1.0 - (-log).exp()
+    } else {
+        log.exp() - 1.0
+    };
+    Some(share.min(WIDEST))
+}
+
+/// When a line at `distance` has been touched with `chance`; `None` without a forecast.
+#[must_use]
+pub fn due(bars: &MinuteBars, distance: f64, falls_hurt: bool, chance: f64) -> Option<Due> {
+    let touch = Touch::of(bars.sigmas()?);
+    Some(touch.due(log_of(distance, falls_hurt), chance))
+}
+
+/// Milliseconds in which the price seldom comes as far as `distance`: three standard deviations. For
+/// times too short for [`due`]; `None` before the pace is known.
+#[must_use]
+pub fn time_left_ms(bars: &MinuteBars, distance: f64) -> Option<i64> {
+    let minutes = (distance.max(0.0) / (SELDOM * bars.hour_sigma()?)).powi(2);
+    Some((minutes * MINUTE_MS as f64).min(DAY_MS as f64) as i64)
+}
+
+fn log_of(distance: f64, falls_hurt: bool) -> f64 {
+    if falls_hurt {
+        -(1.0 - distance).max(f64::MIN_POSITIVE).ln()
+    } else {
+        (1.0 + distance).max(f64::MIN_POSITIVE).ln()
     }
 }
 
@@ -86,12 +167,6 @@ pub fn rate_up(value: f64) -> Rate {
     Decimal::from_f64(value).map_or(Rate::ZERO, |exact| Rate::of(exact).ceil_to(step))
 }
 
-/// A multiple of a distance, for the restore target.
-#[must_use]
-pub fn multiple(distance: f64, factor: f64) -> f64 {
-    (distance * factor).min(WIDEST * factor)
-}
-
 /// A rate as a float, for comparisons inside the forecast only.
 #[must_use]
 pub fn share(rate: Rate) -> f64 {
@@ -104,7 +179,7 @@ pub fn exceeds(after: f64, before: f64, least: f64) -> bool {
     after - before > least
 }
 
-/// A border moved by a factor, for hysteresis.
+/// A border moved by a factor.
 #[must_use]
 pub fn scaled(border: f64, factor: f64) -> f64 {
     border * factor

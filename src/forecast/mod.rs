@@ -9,12 +9,16 @@
 
 mod bars;
 mod gauge;
-mod tail;
+mod quick;
+pub mod schedule;
 mod touch;
-mod volatility;
 
-pub use bars::{HALF_LIVES_MIN, HISTORY_FULL_MS, HISTORY_LEAST_MS, MinuteBars, Range, Sigmas};
-pub use gauge::{Gauge, distance, exceeds, multiple, nearness, rate_up, scaled, share};
-pub use tail::{breach_probability, distance_for, time_to_breach_ms};
+pub use bars::{
+    HALF_LIVES_MIN, HISTORY_FULL_MS, HISTORY_LEAST_MS, MinuteBars, PACE_LEAST_MS, Range, Sigmas,
+};
+pub use gauge::{
+    Gauge, breach, distance, distance_at, due, exceeds, nearing, nearness, rate_up, scaled, share,
+    time_left_ms,
+};
+pub use quick::Quick;
 pub use touch::{Due, HORIZON_LEAST_MS, HORIZON_MOST_MS, Touch, log_distance};
-pub use volatility::Volatility;

@@ -10,9 +10,9 @@ use super::journal::{Entry, Spent, spent_key};
 use super::level::Level;
 use super::planner::{Candidate, Plan, Situation};
 use super::policy::Silence;
-use super::watch::{Danger, Watch, level_for};
+use super::watch::{Danger, Line, Watch, level_for};
 use crate::domain::{Money, PositionKey, Timestamp};
-use crate::forecast::time_to_breach_ms;
+use crate::forecast::{breach, time_left_ms};
 
 /// Watch mode tells what it would do at most this often per scope.
 const TELL_AGAIN_MS: i64 = 10 * 60_000;
@@ -20,7 +20,6 @@ const TELL_AGAIN_MS: i64 = 10 * 60_000;
 const HELPLESS_PAUSE_MS: i64 = 5_000;
 /// A question stays open at least this long.
 const LEAST_ASK_MS: i64 = 5_000;
-const HOUR_MS: i64 = 3_600_000;
 
 impl Guard {
     pub(super) fn assess_all(&mut self, now: Timestamp) {
@@ -35,6 +34,15 @@ impl Guard {
             return;
         };
         watch.refresh_lines(scope, &self.desk, &self.policy);
+        if watch.can_add.is_none() {
+            let can_add = self.can_add(index, now);
+            if let Some((_, watch)) = self.watches.get_mut(index) {
+                watch.can_add = Some(can_add);
+            }
+        }
+        let Some((scope, watch)) = self.watches.get_mut(index) else {
+            return;
+        };
         let level_of = |watch: &Watch, worst: Option<(usize, Danger)>| {
             worst.map_or(Level::Calm, |(_, danger)| {
                 level_for(danger.nearness(), watch.level)
@@ -50,7 +58,6 @@ impl Guard {
         }
         if measured < Level::Acting {
             watch.helpless = None;
-            watch.falls_short = false;
         }
         if measured == Level::Calm {
             watch.bound_price = false;
@@ -114,7 +121,15 @@ impl Guard {
         };
         let mark = self.desk.mark(&held.position);
         let danger = worst.map(|(_, danger)| danger);
-        explain::standing(line, mark, danger.as_ref(), &self.policy)
+        let chance = danger.as_ref().and_then(|danger| self.chance(line, danger));
+        explain::standing(line, mark, danger.as_ref(), chance, &self.policy)
+    }
+
+    /// Chance, 0..1, of touching `line` within the horizon; `None` without a forecast.
+    pub(super) fn chance(&self, line: &Line, danger: &Danger) -> Option<f64> {
+        let feed = self.desk.feeds.get(&line.key.symbol)?;
+        let horizon = self.policy.triggers.horizon_ms;
+        breach(&feed.bars, danger.distance, line.falls_hurt, horizon)
     }
 
     /// The act line of a scope is crossed: plan and start, or say why not.
@@ -133,7 +148,7 @@ impl Guard {
         // Inside the hysteresis band the level stays, but the act line is not crossed.
         if !self.recovered
             || self.flights.contains_key(&scope)
-            || (danger.nearness() > 1.0 && !watch.falls_short)
+            || danger.nearness() > 1.0
             || !watch.is_free(&danger, now)
             || !self.sees_scope(&scope)
             || !self.touches(&scope)
@@ -195,13 +210,51 @@ impl Guard {
         under_way.any(|flight| flight.intent.key == *key)
     }
 
+    /// Could margin be added to the scope now, enough to matter?
+    fn can_add(&self, index: usize, now: Timestamp) -> bool {
+        let Some((scope, watch)) = self.watches.get(index) else {
+            return false;
+        };
+        let Scope::Isolated(key) = scope else {
+            return false;
+        };
+        let Some(line) = watch.lines.first() else {
+            return false;
+        };
+        let danger = Danger {
+            distance: 0.0,
+            needed: 0.0,
+            act_distance: 0.0,
+            floor_crossed: false,
+        };
+        let room = self.in_situation(scope, line, key, danger, now, |situation| {
+            situation.addition_room().is_ok()
+        });
+        room == Some(true)
+    }
+
     fn plan_for(
-        &mut self,
+        &self,
         scope: &Scope,
         key: &PositionKey,
         danger: Danger,
         now: Timestamp,
     ) -> Option<Plan> {
+        let (_, watch) = self.watches.iter().find(|(known, _)| known == scope)?;
+        let line = watch.lines.iter().find(|line| line.key == *key)?;
+        self.in_situation(scope, line, key, danger, now, |situation| situation.plan())
+    }
+
+    /// Gathers what a decision on `line` looks at.
+    fn in_situation<T>(
+        &self,
+        scope: &Scope,
+        line: &Line,
+        key: &PositionKey,
+        danger: Danger,
+        now: Timestamp,
+        decide: impl FnOnce(&Situation<'_>) -> T,
+    ) -> Option<T> {
         let mut margin = self.desk.margin(scope)?;
         margin.rules.partial_close = self.policy.partial_close;
         let (_, watch) = self.watches.iter().find(|(known, _)| known == scope)?;
@@ -212,7 +265,6 @@ impl Guard {
             .collect();
         // Where the venue's line is the nearer one, plan as if the wallet were as small as that line
         // says: an effect on the own line alone would not be one.
-        let line = watch.lines.iter().find(|line| line.key == *key)?;
         if line.nearest != line.own
             && let Some(nearest) = line.nearest
         {
@@ -238,7 +290,7 @@ impl Guard {
             bound_price: watch.bound_price,
             add_refused: watch.add_refused_until > now,
         };
-        Some(situation.plan())
+        Some(decide(&situation))
     }
 
     fn helpless(
@@ -421,12 +473,10 @@ impl Guard {
         self.out.push_back(Action::Record(record));
     }
 
-    /// How long the trader may take: half of the time left at the accepted breach chance.
+    /// How long the trader may take: half of the time left.
     fn patience(&self, key: &PositionKey, danger: Danger) -> i64 {
         let feed = self.desk.feeds.get(&key.symbol);
-        let sigma = feed.and_then(|feed| feed.volatility.sigma(HOUR_MS));
-        let limit = self.policy.triggers.breach_limit;
-        let left = sigma.and_then(|sigma| time_to_breach_ms(danger.distance, sigma, limit));
+        let left = feed.and_then(|feed| time_left_ms(&feed.bars, danger.distance));
         let half = left.map_or(self.policy.ask_ms, |left| left / 2);
         half.clamp(LEAST_ASK_MS, self.policy.ask_ms.max(LEAST_ASK_MS))
     }

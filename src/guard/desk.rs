@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::event::{AccountChange, Mark, PositionChange};
+use super::event::{AccountChange, Bar, Mark, PositionChange};
 use super::intent::Scope;
 use super::policy::Policy;
 use crate::domain::{
     Account, Balance, Book, Instrument, Leverage, MarginMode, Money, Position, PositionKey,
     PositionMode, Price, Quantity, Rate, Side, Symbol, TierTable, Timestamp,
 };
-use crate::forecast::Volatility;
+use crate::forecast::{MinuteBars, Quick, Range, share};
 use crate::margin::{Leg, ScopeMargin};
 use rust_decimal::Decimal;
 
@@ -31,7 +31,8 @@ pub(super) struct Feed {
     pub(super) mark_at: Timestamp,
     /// Venue time of the newest mark that came on a stream and not with an account picture.
     pub(super) streamed_at: Option<Timestamp>,
-    pub(super) volatility: Volatility,
+    pub(super) bars: MinuteBars,
+    pub(super) quick: Quick,
     pub(super) book: Option<Book>,
     pub(super) funding_rate: Option<Rate>,
     pub(super) next_funding_at: Option<Timestamp>,
@@ -94,6 +95,15 @@ pub(super) struct Desk {
 const MOST_UNSEEN: usize = 256;
 /// A smaller growth of an isolated wallet is not worth a word.
 const LEAST_GROWTH: Money = Money::of(Decimal::ONE);
+
+impl Feed {
+    fn take(&mut self, mark: Price, at: Timestamp) {
+        self.bars.update(mark, at);
+        self.quick.update(mark, at);
+        self.mark = Some(mark);
+        self.mark_at = at;
+    }
+}
 
 impl Desk {
     /// Takes a whole picture. Positions and balances with stream news younger than the picture stay
@@ -175,9 +185,7 @@ impl Desk {
     fn take_pictured_mark(&mut self, position: &Position, taken_at: Timestamp) {
         let feed = self.feeds.entry(position.key.symbol.clone()).or_default();
         if feed.mark.is_none() || feed.mark_at < taken_at {
-            feed.volatility.update(position.mark_price, taken_at);
-            feed.mark = Some(position.mark_price);
-            feed.mark_at = taken_at;
+            feed.take(position.mark_price, taken_at);
         }
     }
 
@@ -287,15 +295,31 @@ impl Desk {
         if feed.mark.is_some() && mark.at < feed.mark_at {
             return false;
         }
-        feed.volatility.update(mark.price, mark.at);
-        feed.mark = Some(mark.price);
-        feed.mark_at = mark.at;
+        feed.take(mark.price, mark.at);
         feed.streamed_at = Some(mark.at);
         if mark.funding_rate.is_some() {
             feed.funding_rate = mark.funding_rate;
             feed.next_funding_at = mark.next_funding_at;
         }
         true
+    }
+
+    /// Takes past mark prices; they change the forecast and nothing else.
+    pub(super) fn apply_history(&mut self, symbol: &Symbol, bars: &[Bar]) {
+        let number = |price: Price| share(Rate::of(price.get()));
+        let bars: Vec<(Timestamp, Range)> = bars
+            .iter()
+            .map(|bar| {
+                let range = Range {
+                    low: number(bar.low),
+                    high: number(bar.high),
+                    close: number(bar.close),
+                };
+                (bar.start, range)
+            })
+            .collect();
+        let feed = self.feeds.entry(symbol.clone()).or_default();
+        feed.bars.take_history(&bars);
     }
 
     pub(super) fn apply_book(&mut self, book: Book) {

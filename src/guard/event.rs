@@ -22,6 +22,8 @@ pub enum Event {
     Account(Account),
     /// A mark price.
     Mark(Mark),
+    /// Mark prices of one symbol in one-minute bars, oldest first, without the minute under way.
+    History { symbol: Symbol, bars: Vec<Bar> },
     /// Best levels of a book.
     Book(Book),
     /// A private account update: only what changed.
@@ -65,6 +67,15 @@ pub struct Mark {
     pub next_funding_at: Option<Timestamp>,
     /// Venue time of the price.
     pub at: Timestamp,
+}
+
+/// One minute of mark prices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bar {
+    pub start: Timestamp,
+    pub low: Price,
+    pub high: Price,
+    pub close: Price,
 }
 
 /// What a private account event says has changed.
@@ -152,6 +163,8 @@ pub enum Refresh {
     Account,
     /// Trading rules, tiers and fees of the symbols that are held.
     Rules,
+    /// Mark prices of the last day of the symbols that are held.
+    History,
 }
 
 /// How far the agent may go on its own.

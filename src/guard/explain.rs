@@ -7,8 +7,9 @@ use super::desk::{Growth, SizeChange};
 use super::intent::{FillReport, Intent, IntentKind};
 use super::planner::{Candidate, Plan};
 use super::policy::Policy;
-use super::watch::{Danger, Line};
+use super::watch::{Danger, Line, act_price};
 use crate::domain::{Money, Price, Rate};
+use crate::forecast::rate_up;
 
 /// At most this many alternatives are told.
 const TOLD_ALTERNATIVES: usize = 3;
@@ -72,6 +73,7 @@ pub(super) fn standing(
     line: &Line,
     mark: Price,
     danger: Option<&Danger>,
+    chance: Option<f64>,
     policy: &Policy,
 ) -> String {
     let (Some(nearest), Some(danger)) = (line.nearest, danger) else {
@@ -83,7 +85,7 @@ pub(super) fn standing(
         (Some(_), Some(venue)) if same(venue, nearest) => " (the exchange's number)",
         (Some(_), _) => " (after the coming funding)",
     };
-    let chance = danger.breach.map_or_else(
+    let chance = chance.map_or_else(
         || "no forecast yet".to_owned(),
         |chance| {
             let minutes = policy.triggers.horizon_ms / 60_000;
@@ -94,12 +96,13 @@ pub(super) fn standing(
         },
     );
     format!(
-        "{}: mark {} is {} from liquidation at {}{source}; act line {}; {chance}",
+        "{}: mark {} is {} from liquidation at {}{source}; acts at {}; {chance}",
         line.key,
         price(mark),
         percent(danger.distance),
         price(nearest),
-        percent(danger.act_distance),
+        act_price(nearest, rate_up(danger.act_distance), line.falls_hurt)
+            .map_or_else(|| "no price".to_owned(), price),
     )
 }
 

@@ -278,7 +278,6 @@ impl Guard {
                 .iter()
                 .find(|line| line.key == intent.key)
                 .and_then(|line| line.nearest);
-            watch.falls_short = !reaches;
             let pause = if reaches {
                 self.policy.cooldown_ms
             } else {

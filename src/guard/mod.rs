@@ -44,8 +44,6 @@ use watch::Watch;
 
 /// After a private change the account is read again this much later.
 const REREAD_AFTER_MS: i64 = 250;
-/// Attempts of a rescue, used for the time it may need.
-const PLANNED_TRIES: i64 = 3;
 
 /// The guard of one account.
 #[derive(Debug)]
@@ -79,8 +77,7 @@ impl Guard {
     #[must_use]
     pub fn new(policy: Policy, now: Timestamp) -> Self {
         let triggers = &policy.triggers;
-        let need_ms = triggers.time_needed_ms.saturating_mul(PLANNED_TRIES);
-        let gauge = Gauge::new(triggers.breach_limit, triggers.horizon_ms, need_ms);
+        let gauge = Gauge::new(triggers.preset.caution(), triggers.time_needed_ms);
         Self {
             gauge,
             mode: policy.mode,
@@ -112,6 +109,10 @@ impl Guard {
                 if now < self.wake && self.out.len() == quiet {
                     return;
                 }
+            }
+            Event::History { symbol, bars } => {
+                self.desk.apply_history(&symbol, &bars);
+                self.sight.arrived(Refresh::History, now, &self.policy);
             }
             Event::Book(book) => {
                 self.desk.apply_book(book);
@@ -178,6 +179,12 @@ impl Guard {
     #[must_use]
     pub fn view(&self, now: Timestamp) -> View {
         view::view(self, now)
+    }
+
+    /// Is any intent under way?
+    #[must_use]
+    pub fn is_acting(&self) -> bool {
+        !self.flights.is_empty() || !self.backlog.is_empty()
     }
 
     /// Symbols with an open position.

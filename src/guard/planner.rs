@@ -8,27 +8,33 @@ use super::desk::Desk;
 use super::intent::{IntentKind, Scope};
 use super::journal::Spent;
 use super::policy::{Budgets, Policy};
-use super::watch::Danger;
+use super::watch::{Danger, reach};
 use crate::domain::{
     Instrument, MarginMode, Money, PositionKey, PositionMode, Price, Quantity, Rate, Side,
 };
-use crate::forecast::{Gauge, distance, exceeds, multiple, rate_up, share};
+use crate::forecast::schedule::{FARTHEST, HELD_AT, Want, restored, want};
+use crate::forecast::{Gauge, breach, distance, exceeds, nearing, rate_up, scaled, share};
 use crate::margin::{After, Leg, Reduction, ScopeMargin};
 
 /// Margin is moved in steps of this much of the settlement asset.
 const MONEY_STEP: Decimal = Decimal::from_parts(1, 0, 0, false, 2);
 /// Smaller additions are not worth a request.
 const LEAST_ADD: Money = Money::of(Decimal::ONE);
+/// An addition below this share of the notional, a tenth of a percent, would not be felt.
+const LEAST_ADD_SHARE: Rate = Rate::of(Decimal::from_parts(1, 0, 0, false, 3));
+/// An addition aims at this many times the distance needed: it costs nothing, and two small ones are
+/// later than one.
+const ADD_FACTOR: f64 = 6.0;
 /// An action must widen the distance by at least this share of mark to count as better.
-const LEAST_GAIN: f64 = 0.0005;
-/// Halvings when a trim size is searched: finer than any lot step that matters.
-const SEARCH_STEPS: u32 = 24;
+const LEAST_GAIN: f64 = 0.000_05;
+/// Halvings when a trim size is searched: to a 256th of the largest.
+const SEARCH_STEPS: u32 = 8;
+/// When the price comes near again, about this share of what is left is trimmed.
+const AGAIN_SHARE: Rate = Rate::of(Decimal::from_parts(2, 0, 0, false, 1));
 /// Bounded orders stop this share before the venue's own bound.
 const INSIDE_BOUND: Decimal = Decimal::from_parts(9, 0, 0, false, 1);
 /// Bound used when the venue states none.
 const FALLBACK_BOUND: Decimal = Decimal::from_parts(3, 0, 0, false, 2);
-/// No rescue aims at more distance than this share of mark.
-const FARTHEST_TARGET: f64 = 0.9;
 /// A trim costs its fees and slippage twice: once now, once to get the position back.
 const ROUND_TRIP: Rate = Rate::of(Decimal::TWO);
 
@@ -41,11 +47,12 @@ pub(super) struct Candidate {
     /// Line of the position after it; `None`: no line any more.
     pub(super) line_after: Option<Price>,
     pub(super) distance_after: f64,
-    /// Restores the wished distance?
+    /// Leads out of the reach in which rescues start?
     pub(super) reaches: bool,
     /// Fees and slippage.
     pub(super) cost: Money,
-    /// Round-trip cost plus the chance-weighted loss in a liquidation.
+    /// Round-trip cost, the chance-weighted loss in a liquidation, and the chance-weighted cost of
+    /// having to act again.
     pub(super) price: Money,
     /// New money put at risk.
     pub(super) new_money: Money,
@@ -59,6 +66,8 @@ pub(super) struct Plan {
     /// Why nothing, or why something was left out.
     pub(super) remarks: Vec<String>,
     pub(super) target_distance: f64,
+    /// Chance-weighted loss of doing nothing.
+    pub(super) waiting: Money,
 }
 
 impl Plan {
@@ -69,6 +78,7 @@ impl Plan {
             others: Vec::new(),
             remarks: vec![why.to_owned()],
             target_distance: 0.0,
+            waiting: Money::ZERO,
         }
     }
 }
@@ -100,85 +110,117 @@ pub(super) struct Situation<'a> {
 impl Situation<'_> {
     /// Lists, prices and chooses.
     pub(super) fn plan(&self) -> Plan {
-        let target = multiple(
-            self.danger.act_distance,
+        let target = restored(
+            self.danger.needed,
             self.policy.triggers.restore_factor,
-        )
-        .min(FARTHEST_TARGET);
+            self.maintenance_rate(),
+        );
         let mut plan = Plan {
             chosen: None,
             others: Vec::new(),
             remarks: Vec::new(),
             target_distance: target,
+            waiting: self.price(self.margin, self.danger.distance, Money::ZERO),
         };
-        if self.actions_left(self.key) == 0 {
+        let left = self.actions_left(self.key);
+        if left == 0 {
             let spent = self.spent(self.key).actions;
             plan.remarks
                 .push(format!("all {spent} actions of this UTC day are used"));
         }
-        let mut found = Vec::new();
-        match self.actions_left(self.key) {
-            0 => {}
-            1 => plan.remarks.push("last action of this UTC day".to_owned()),
-            _ => match self.add(target) {
-                Ok(candidate) => found.push(candidate),
-                Err(remark) => plan.remarks.push(remark),
-            },
+        if left == 1 {
+            plan.remarks.push("last action of this UTC day".to_owned());
         }
-        found.extend(
-            self.legs_by_size()
-                .into_iter()
-                .filter(|leg| self.actions_left(&leg.key) > 1 && self.may_touch(&leg.key))
-                .filter_map(|leg| self.trim(leg, target)),
-        );
+        let mut adding = None;
+        if left > 1 {
+            match self.add() {
+                Ok(candidate) => adding = Some(candidate),
+                Err(remark) => plan.remarks.push(remark),
+            }
+        }
+        let mut trims = self.trims();
         plan.remarks.extend(self.auto_add_remark());
         if !self.may_touch(self.key) {
             let remark = format!("{} is not among the symbols to act on", self.key);
             plan.remarks.push(remark);
         }
-        found.retain(|candidate| {
+        let better = |candidate: &Candidate| {
             exceeds(candidate.distance_after, self.danger.distance, LEAST_GAIN)
-        });
-        plan.chosen = self.choose(&found);
-        let need = self.need_distance();
+        };
+        adding = adding.filter(better);
+        trims.retain(better);
+        plan.chosen = self.choose(adding.as_ref(), &trims);
+        plan.others = adding.into_iter().chain(trims).collect();
+        let held = scaled(self.danger.needed, HELD_AT);
         if plan
             .chosen
             .as_ref()
-            .is_none_or(|best| best.distance_after <= need)
-            && self.actions_left(self.key) > 0
+            .is_none_or(|best| best.distance_after <= held)
+            && left > 0
             && self.may_touch(self.key)
-            && let Some(close) = self.close(target)
+            && let Some(close) = self.close()
         {
-            found.push(close.clone());
+            plan.others.push(close.clone());
             plan.chosen = Some(close);
         }
-        plan.others = found;
         if let Some(chosen) = &plan.chosen {
             plan.others.retain(|other| other != chosen);
         }
         plan
     }
 
-    /// The cheapest that restores the target; otherwise new margin first (it keeps the position),
-    /// then whatever widens the distance most.
-    fn choose(&self, found: &[Candidate]) -> Option<Candidate> {
-        let reaching = found.iter().filter(|candidate| candidate.reaches);
-        if let Some(best) = reaching.min_by_key(|candidate| candidate.price) {
-            return Some(best.clone());
-        }
-        let adding = found
-            .iter()
-            .find(|candidate| candidate.new_money.is_positive());
-        let widest = found
+    /// New margin first, because it keeps the position; then the cheapest trim that does what is
+    /// wanted; then whatever widens the distance most.
+    fn choose(&self, adding: Option<&Candidate>, trims: &[Candidate]) -> Option<Candidate> {
+        let held = scaled(self.danger.needed, HELD_AT);
+        let widest = trims
             .iter()
             .max_by(|a, b| a.distance_after.total_cmp(&b.distance_after));
-        adding
-            .filter(|add| add.distance_after > self.need_distance())
-            .or(widest)
-            .cloned()
+        let enough = |add: &&Candidate| {
+            add.distance_after > held
+                || widest.is_none_or(|trim| trim.distance_after <= add.distance_after)
+        };
+        if let Some(add) = adding.filter(enough) {
+            return Some(add.clone());
+        }
+        let wanted = trims.iter().filter(|trim| trim.reaches);
+        let cheapest = wanted.min_by_key(|trim| trim.price);
+        cheapest.or(widest).cloned()
     }
 
-    fn add(&self, target: f64) -> Result<Candidate, String> {
+    fn add(&self) -> Result<Candidate, String> {
+        let room = self.addition_room()?;
+        let key = self.key;
+        let leg = self.leg(key).ok_or("position gone")?;
+        let target = scaled(self.danger.needed, ADD_FACTOR).min(FARTHEST);
+        let line =
+            wished_line(leg.mark, target, self.falls_hurt(key)).ok_or("no line to aim at")?;
+        let wanted = self.margin.wallet_for_line(&key.symbol, line) - self.margin.wallet;
+        let amount = wanted.ceil_to(MONEY_STEP).min(room).floor_to(MONEY_STEP);
+        if amount < LEAST_ADD {
+            return Err("more margin would not widen the distance".to_owned());
+        }
+        let after = self.margin.after_add(amount);
+        let line_after = after.liquidation_price(&key.symbol);
+        let distance_after = self.distance_of(key, line_after);
+        Ok(Candidate {
+            label: format!("add {amount} {}", self.asset(key)),
+            key: key.clone(),
+            kind: IntentKind::AddMargin { amount },
+            line_after,
+            distance_after,
+            reaches: self.leads_out(distance_after),
+            cost: Money::ZERO,
+            price: self.price(&after, distance_after, Money::ZERO),
+            new_money: amount,
+        })
+    }
+
+    /// How much may be added now.
+    ///
+    /// # Errors
+    /// Why nothing that matters can be added, in words for people.
+    pub(super) fn addition_room(&self) -> Result<Money, String> {
         let Scope::Isolated(key) = self.scope else {
             return Err(
                 "margin cannot be added to a cross position from inside the account".into(),
@@ -187,39 +229,22 @@ impl Situation<'_> {
         if self.add_refused {
             return Err("the exchange has just refused an addition for lack of balance".into());
         }
-        let budgets = self.budgets();
-        let spent = self.spent(key);
-        if spent.top_ups >= budgets.top_ups_per_position_day {
-            let used = spent.top_ups;
+        let top_ups = self.spent(key).top_ups;
+        if top_ups >= self.budgets().top_ups_per_position_day {
             return Err(format!(
-                "{used} top-ups today: no good money after bad, only trims follow"
+                "{top_ups} top-ups today: no good money after bad, only trims follow"
             ));
         }
+        if self.actions_left(key) <= 1 {
+            return Err("the last action of this UTC day is kept for a trim".to_owned());
+        }
         let leg = self.leg(key).ok_or("position gone")?;
-        let line =
-            wished_line(leg.mark, target, self.falls_hurt(key)).ok_or("no line to aim at")?;
-        let wanted = self.margin.wallet_for_line(&key.symbol, line) - self.margin.wallet;
-        let wanted = wanted.ceil_to(MONEY_STEP);
         let (room, limit) = self.add_room(key);
-        let amount = wanted.min(room).floor_to(MONEY_STEP);
-        if amount < LEAST_ADD {
+        let least = LEAST_ADD.max(leg.notional(leg.mark) * LEAST_ADD_SHARE);
+        if room < least {
             return Err(format!("no margin can be added: {limit}"));
         }
-        let after = self.margin.after_add(amount);
-        let after_line = after.liquidation_price(&key.symbol);
-        let distance_after = self.distance_of(key, after_line);
-        let risk = self.chance(key, distance_after);
-        Ok(Candidate {
-            label: format!("add {amount} {}", self.asset(key)),
-            key: key.clone(),
-            kind: IntentKind::AddMargin { amount },
-            line_after: after_line,
-            distance_after,
-            reaches: amount >= wanted,
-            cost: Money::ZERO,
-            price: (self.lost_if_liquidated(&after) * risk).ceil_to(MONEY_STEP),
-            new_money: amount,
-        })
+        Ok(room.floor_to(MONEY_STEP))
     }
 
     /// How much may be added, and what limits it.
@@ -279,11 +304,10 @@ impl Situation<'_> {
     /// Wallet with which `leg` of `scope` stands at its own restore distance.
     fn restored_wallet(&self, scope: &ScopeMargin, leg: &Leg) -> Option<Money> {
         let feed = self.desk.feeds.get(&leg.key.symbol)?;
-        let floor = share(self.policy.triggers.floor_distance);
-        let act = self.gauge.act_distance(&feed.volatility);
-        let act = act.map_or(floor, |act| act.max(floor));
-        let target = multiple(act, self.policy.triggers.restore_factor).min(FARTHEST_TARGET);
         let falls = scope.falls_hurt(&leg.key.symbol)?;
+        let reach = reach(feed, false, self.gauge, self.policy, falls);
+        let rate = rate_of(scope, leg);
+        let target = restored(reach.needed, self.policy.triggers.restore_factor, rate);
         let line = wished_line(leg.mark, target, falls)?;
         Some(scope.wallet_for_line(&leg.key.symbol, line))
     }
@@ -339,20 +363,74 @@ impl Situation<'_> {
         self.policy.may_touch(&key.symbol)
     }
 
-    /// The smallest trim of `leg` that restores the target, or the largest allowed one.
-    fn trim(&self, leg: &Leg, target: f64) -> Option<Candidate> {
+    /// For each position that may be trimmed the size that does what the danger asks for: the nearest
+    /// one gives up a share or restores a distance, the others do as much for the same line.
+    fn trims(&self) -> Vec<Candidate> {
+        let mut trims: Vec<Candidate> = Vec::new();
+        let Some(nearest) = self.leg(self.key) else {
+            return trims;
+        };
+        let want = want(
+            self.danger.distance,
+            self.danger.needed,
+            self.policy.triggers.restore_factor,
+            self.maintenance_rate(),
+        );
+        let (aim, first) = match want {
+            Want::Distance(target) => (Some(target), self.sized(nearest, target)),
+            Want::Share(share) => {
+                let quantity = nearest.quantity * rate_up(share);
+                let first = self.capped(nearest, quantity);
+                (first.as_ref().map(|trim| trim.distance_after), first)
+            }
+        };
+        let may = |leg: &Leg| self.actions_left(&leg.key) > 1 && self.may_touch(&leg.key);
+        trims.extend(first.filter(|_| may(nearest)));
+        if let Some(aim) = aim {
+            let others = self.margin.legs.iter().filter(|leg| leg.key != *self.key);
+            trims.extend(
+                others
+                    .filter(|leg| may(leg))
+                    .filter_map(|leg| self.sized(leg, aim)),
+            );
+        }
+        for trim in &mut trims {
+            let as_wanted = aim.is_none_or(|aim| !exceeds(aim, trim.distance_after, LEAST_GAIN));
+            trim.reaches = as_wanted;
+        }
+        trims
+    }
+
+    /// Most of `leg` that one action may close, in whole lots.
+    fn cap(&self, leg: &Leg) -> Option<Quantity> {
         let instrument = self.desk.rules.get(&leg.key.symbol)?.instrument.as_ref()?;
-        let step = instrument.market_lot.step;
-        let cap = (leg.quantity * self.budgets().trim_per_action).floor_to(step);
-        let (mut low, mut high) = (Quantity::ZERO, cap.min(instrument.limit_lot.max));
-        // Where the filters force more than one action may close, only closing is left.
-        let within = |candidate: &Candidate| match candidate.kind {
+        let cap = leg.quantity * self.budgets().trim_per_action;
+        Some(cap.floor_to(instrument.market_lot.step))
+    }
+
+    /// A trim by `quantity`, or by as much as one action may. Where the filters force more than that,
+    /// only closing is left.
+    fn capped(&self, leg: &Leg, quantity: Quantity) -> Option<Candidate> {
+        let instrument = self.desk.rules.get(&leg.key.symbol)?.instrument.as_ref()?;
+        let cap = self.cap(leg)?;
+        let most = cap.min(instrument.limit_lot.max);
+        let quantity = quantity.ceil_to(instrument.market_lot.step).min(most);
+        let trim = self.reduce(leg, instrument, quantity)?;
+        let within = match trim.kind {
             IntentKind::Reduce { quantity, .. } => quantity <= cap,
             IntentKind::AddMargin { .. } => false,
         };
-        let mut best = self.reduce(leg, instrument, high).filter(within)?;
-        if best.distance_after < target {
-            best.reaches = false;
+        within.then_some(trim)
+    }
+
+    /// The smallest trim of `leg` that brings the nearest line to the distance `aim`, or the largest
+    /// allowed one.
+    fn sized(&self, leg: &Leg, aim: f64) -> Option<Candidate> {
+        let instrument = self.desk.rules.get(&leg.key.symbol)?.instrument.as_ref()?;
+        let step = instrument.market_lot.step;
+        let (mut low, mut high) = (Quantity::ZERO, self.cap(leg)?);
+        let mut best = self.capped(leg, high)?;
+        if best.distance_after < aim {
             return Some(best);
         }
         for _ in 0..SEARCH_STEPS {
@@ -361,7 +439,7 @@ impl Situation<'_> {
                 break;
             }
             match self.reduce(leg, instrument, middle) {
-                Some(candidate) if candidate.distance_after >= target => {
+                Some(candidate) if candidate.distance_after >= aim => {
                     high = middle;
                     best = candidate;
                 }
@@ -372,13 +450,13 @@ impl Situation<'_> {
     }
 
     /// Close of the nearest position, entirely.
-    fn close(&self, target: f64) -> Option<Candidate> {
+    fn close(&self) -> Option<Candidate> {
         let leg = self.leg(self.key)?;
         let instrument = self.desk.rules.get(&leg.key.symbol)?.instrument.as_ref()?;
         let most = leg.quantity.min(instrument.limit_lot.max);
         let mut close = self.reduce(leg, instrument, most)?;
         // Too large for one order: the rest follows at once.
-        close.reaches = most == leg.quantity || close.distance_after >= target;
+        close.reaches = most == leg.quantity;
         Some(close)
     }
 
@@ -423,7 +501,6 @@ impl Situation<'_> {
             .unwrap_or(Rate::ONE)
             .as_pct()
             .round_dp(1);
-        let at_risk = self.lost_if_liquidated(&after) * self.chance(self.key, distance_after);
         Some(Candidate {
             label: format!("{verb} {quantity} ({part} %) of {}", leg.key),
             key: leg.key.clone(),
@@ -436,7 +513,7 @@ impl Situation<'_> {
             distance_after,
             reaches: true,
             cost,
-            price: (cost * ROUND_TRIP + at_risk).ceil_to(MONEY_STEP),
+            price: self.price(&after, distance_after, cost),
             new_money: Money::ZERO,
         })
     }
@@ -510,13 +587,6 @@ impl Situation<'_> {
         })
     }
 
-    /// Legs that a trim may touch: the nearest one, and in a cross scope the others, largest first.
-    fn legs_by_size(&self) -> Vec<&Leg> {
-        let mut legs: Vec<&Leg> = self.margin.legs.iter().collect();
-        legs.sort_by_key(|leg| (leg.key != *self.key, -leg.notional(leg.mark)));
-        legs
-    }
-
     fn leg(&self, key: &PositionKey) -> Option<&Leg> {
         self.margin.legs.iter().find(|leg| leg.key == *key)
     }
@@ -536,17 +606,40 @@ impl Situation<'_> {
         }
     }
 
-    fn need_distance(&self) -> f64 {
-        let feed = self.desk.feeds.get(&self.key.symbol);
-        feed.map_or(0.0, |feed| self.gauge.need_distance(&feed.volatility))
+    /// Is `distance` out of the reach in which rescues start?
+    fn leads_out(&self, distance: f64) -> bool {
+        exceeds(distance, self.danger.act_distance, 0.0)
     }
 
-    /// Chance of touching a line at `distance` before the next decision, that is within the action
-    /// horizon; 1 without a forecast.
-    fn chance(&self, key: &PositionKey, distance: f64) -> Rate {
-        let feed = self.desk.feeds.get(&key.symbol);
-        let chance = feed.and_then(|feed| self.gauge.breach(distance, &feed.volatility));
-        chance.map_or(Rate::ONE, rate_up)
+    fn maintenance_rate(&self) -> f64 {
+        let leg = self.leg(self.key);
+        leg.map_or(0.0, |leg| rate_of(self.margin, leg))
+    }
+
+    /// What it costs to do something for `cost` and be in the state `after` then: the way back, what a
+    /// liquidation would take by its chance within the horizon, and the next trim by the chance of
+    /// having to act again. Without a forecast both chances count as certain.
+    fn price(&self, after: &ScopeMargin, distance: f64, cost: Money) -> Money {
+        let horizon = self.policy.triggers.horizon_ms;
+        let falls = self.falls_hurt(self.key);
+        let bars = self.desk.feeds.get(&self.key.symbol).map(|feed| &feed.bars);
+        let certain = |chance: Option<f64>| chance.map_or(Rate::ONE, rate_up);
+        let touched = certain(bars.and_then(|bars| breach(bars, distance, falls, horizon)));
+        let border = self.danger.act_distance;
+        let again = certain(bars.and_then(|bars| nearing(bars, distance, border, falls, horizon)));
+        let next: Money = after
+            .legs
+            .iter()
+            .map(|leg| {
+                let fee = self.desk.fee(&leg.key.symbol, self.policy);
+                let part = leg.notional(leg.mark) * AGAIN_SHARE;
+                part * (fee + self.policy.fallback_slippage)
+            })
+            .sum();
+        let price = cost * ROUND_TRIP
+            + self.lost_if_liquidated(after) * touched
+            + next * ROUND_TRIP * again;
+        price.ceil_to(MONEY_STEP)
     }
 
     /// What a liquidation takes beyond the market's loss: the maintenance margin that is left and the
@@ -576,6 +669,13 @@ impl Situation<'_> {
     fn budgets(&self) -> &Budgets {
         &self.policy.budgets
     }
+}
+
+/// Maintenance rate of `leg` at its mark.
+fn rate_of(scope: &ScopeMargin, leg: &Leg) -> f64 {
+    let maintenance = scope.leg_maintenance(leg, leg.mark);
+    let rate = maintenance.ratio(leg.notional(leg.mark));
+    rate.map_or(0.0, share)
 }
 
 /// The line that would stand at `distance` (fraction) from `mark`.

@@ -33,18 +33,62 @@ pub struct Budgets {
     pub top_ups_per_position_day: u32,
 }
 
+/// How early the guard acts. Earlier keeps less of the position and loses fewer of them;
+/// `docs/decisions/0007` has the figures.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Preset {
+    /// A third more room than balanced.
+    Careful,
+    #[default]
+    Balanced,
+    /// A fifth less room: for a line to the exchange that is fast and sure.
+    Tight,
+}
+
+impl Preset {
+    /// All, from early to late.
+    pub const ALL: [Self; 3] = [Self::Careful, Self::Balanced, Self::Tight];
+
+    /// Its name in the configuration and in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Careful => "careful",
+            Self::Balanced => "balanced",
+            Self::Tight => "tight",
+        }
+    }
+
+    /// Factor on every distance that the forecast asks for.
+    #[must_use]
+    pub const fn caution(self) -> f64 {
+        match self {
+            Self::Careful => 1.3,
+            Self::Balanced => 1.0,
+            Self::Tight => 0.8,
+        }
+    }
+}
+
 /// When to act and how far to restore.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Triggers {
+    pub preset: Preset,
     /// Hard floor: act when the distance to liquidation falls below this share of mark.
     pub floor_distance: Rate,
-    /// Act when the chance of touching the line within `horizon_ms` exceeds this, 0..1.
+    /// The same while there is no forecast.
+    pub blind_distance: Rate,
+    /// Act also when the chance of touching the line within `horizon_ms` exceeds this, 0..1; at 1 that
+    /// is never the cause.
     pub breach_limit: f64,
     /// Horizon of the breach probability.
     pub horizon_ms: i64,
-    /// A rescue restores the distance to this multiple of the act distance, at least 1.
+    /// A rescue restores the distance to this multiple of the distance needed, at least 1.
     pub restore_factor: f64,
-    /// Floor of the time needed for one rescue.
+    /// Time from a decision to its verified effect until enough of it has been measured.
     pub time_needed_ms: i64,
 }
 
@@ -104,10 +148,12 @@ impl Default for Policy {
             instance: "local".to_owned(),
             symbols: Vec::new(),
             triggers: Triggers {
-                floor_distance: pct(1_500),
-                breach_limit: 0.02,
+                preset: Preset::default(),
+                floor_distance: pct(50),
+                blind_distance: pct(1_500),
+                breach_limit: 1.0,
                 horizon_ms: 15 * 60_000,
-                restore_factor: 1.5,
+                restore_factor: 2.28,
                 time_needed_ms: 5_000,
             },
             budgets: Budgets {

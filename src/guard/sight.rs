@@ -9,11 +9,14 @@ use super::desk::Desk;
 use super::event::Refresh;
 use super::policy::Policy;
 use crate::domain::{Symbol, Timestamp};
+use crate::forecast::HISTORY_LEAST_MS;
 
 /// A refresh without any answer for this long counts as lost.
 const LOST_AFTER_MS: i64 = 15_000;
 /// Gap between refreshes while something is wrong.
 const RETRY_MS: i64 = 5_000;
+/// Gap between two wishes for a history that is not known.
+const HISTORY_RETRY_MS: i64 = 60_000;
 /// What was never seen may be on its way: it is called missing aloud only after this.
 const GRACE_MS: i64 = 15_000;
 
@@ -127,6 +130,7 @@ pub(super) struct Findings {
 pub(super) struct Sight {
     account: Reading,
     rules: Reading,
+    history: Reading,
     pub(super) missing: BTreeMap<Blindness, Missing>,
     next_check: Timestamp,
     /// Account pictures begun before this do not count: the clock or the machine stood still.
@@ -138,6 +142,7 @@ impl Sight {
         Self {
             account: Reading::at(now, Timestamp::ZERO),
             rules: Reading::at(now, Timestamp::ZERO),
+            history: Reading::at(Timestamp::MAX, Timestamp::ZERO),
             missing: BTreeMap::new(),
             next_check: now,
             not_before: Timestamp::ZERO,
@@ -148,6 +153,7 @@ impl Sight {
         match what {
             Refresh::Account => &mut self.account,
             Refresh::Rules => &mut self.rules,
+            Refresh::History => &mut self.history,
         }
     }
 
@@ -165,23 +171,33 @@ impl Sight {
     /// Wants `what` read while something is missing: at once, then at the retry pace. A read under
     /// way will do.
     fn need(&mut self, what: Refresh) {
+        let gap = match what {
+            Refresh::Account | Refresh::Rules => RETRY_MS,
+            Refresh::History => HISTORY_RETRY_MS,
+        };
         let reading = self.reading(what);
         if reading.asked_at.is_none() {
-            reading.due = reading.due.min(reading.answered_at.plus_ms(RETRY_MS));
+            reading.due = reading.due.min(reading.answered_at.plus_ms(gap));
         }
     }
 
     /// An answer came.
     pub(super) fn arrived(&mut self, what: Refresh, now: Timestamp, policy: &Policy) {
-        let gap = match what {
-            Refresh::Account => policy.freshness.reconcile_ms,
-            Refresh::Rules => policy.freshness.rules_ms,
+        let next = match what {
+            Refresh::Account => now.plus_ms(policy.freshness.reconcile_ms),
+            Refresh::Rules => now.plus_ms(policy.freshness.rules_ms),
+            // What is known grows by itself.
+            Refresh::History => Timestamp::MAX,
         };
-        self.answered(what, now.plus_ms(gap), now);
+        self.answered(what, next, now);
     }
 
     pub(super) fn failed(&mut self, what: Refresh, now: Timestamp) {
-        self.answered(what, now.plus_ms(RETRY_MS), now);
+        let next = match what {
+            Refresh::Account | Refresh::Rules => now.plus_ms(RETRY_MS),
+            Refresh::History => now.plus_ms(HISTORY_RETRY_MS),
+        };
+        self.answered(what, next, now);
     }
 
     fn answered(&mut self, what: Refresh, next: Timestamp, now: Timestamp) {
@@ -194,13 +210,14 @@ impl Sight {
     pub(super) fn restart(&mut self, now: Timestamp) {
         self.account = Reading::at(now, Timestamp::ZERO);
         self.rules = Reading::at(now, Timestamp::ZERO);
+        self.history = Reading::at(Timestamp::MAX, Timestamp::ZERO);
         self.next_check = Timestamp::ZERO;
         self.not_before = now;
     }
 
     /// What is to be asked for now, if anything; marks it as asked.
     pub(super) fn due(&mut self, now: Timestamp) -> Option<Refresh> {
-        for what in [Refresh::Account, Refresh::Rules] {
+        for what in [Refresh::Account, Refresh::Rules, Refresh::History] {
             let reading = self.reading(what);
             if reading.wake_at() <= now {
                 reading.due = now;
@@ -214,7 +231,7 @@ impl Sight {
 
     pub(super) fn wake_at(&self) -> Timestamp {
         let readings = self.account.wake_at().min(self.rules.wake_at());
-        readings.min(self.next_check)
+        readings.min(self.history.wake_at()).min(self.next_check)
     }
 
     pub(super) fn check_is_due(&self, now: Timestamp) -> bool {
@@ -239,6 +256,10 @@ impl Sight {
         for held in desk.positions.values() {
             let symbol = &held.position.key.symbol;
             next = next.min(self.check_mark(desk, policy, symbol, now, &mut missing));
+            let feed = desk.feeds.get(symbol);
+            if feed.is_none_or(|feed| feed.bars.history_ms() < HISTORY_LEAST_MS) {
+                self.need(Refresh::History);
+            }
             let rules = desk.rules.get(symbol);
             if rules.is_none_or(|rules| rules.tiers.is_none() || rules.instrument.is_none()) {
                 missing.push((Blindness::Rules(symbol.clone()), true));

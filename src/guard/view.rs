@@ -77,7 +77,8 @@ fn position_view(guard: &Guard, held: &Held) -> PositionView {
     let at = lines.iter().position(|line| line.key == position.key);
     let line = at.and_then(|at| lines.get(at));
     let danger = line.and_then(|line| {
-        let danger = watch::danger(line, &guard.desk, &guard.gauge, &guard.policy)?;
+        let can_add = found.is_some_and(|(_, (_, watch))| watch.can_add == Some(true));
+        let danger = watch::danger(line, can_add, &guard.desk, &guard.gauge, &guard.policy)?;
         Some((at?, line, danger))
     });
     let margin = guard.desk.margin(&scope);
@@ -121,7 +122,9 @@ fn position_view(guard: &Guard, held: &Held) -> PositionView {
         level: found.map_or(super::level::Level::Calm, |(_, (_, watch))| watch.level),
         cause,
         act_price,
-        breach_probability: danger.as_ref().and_then(|(_, _, danger)| danger.breach),
+        breach_probability: danger
+            .as_ref()
+            .and_then(|(_, line, danger)| guard.chance(line, danger)),
         maintenance_margin: leg
             .or(position.venue_maintenance)
             .unwrap_or(crate::domain::Money::ZERO),

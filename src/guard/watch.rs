@@ -2,13 +2,14 @@
 
 use super::Guard;
 use super::action::{ReportKind, Severity};
-use super::desk::{Desk, Held};
+use super::desk::{Desk, Feed, Held};
 use super::explain;
 use super::intent::Scope;
 use super::level::Level;
 use super::policy::Policy;
 use crate::domain::{Money, PositionKey, Price, Rate, Side, Symbol, Timestamp};
-use crate::forecast::{Gauge, distance, nearness, scaled, share};
+use crate::forecast::schedule::{ADD_AT, INNER, TRIM_AT};
+use crate::forecast::{Gauge, breach, distance, exceeds, nearness, scaled, share};
 use crate::margin::{ScopeMargin, Tally, Verdict};
 use rust_decimal::Decimal;
 
@@ -43,12 +44,20 @@ pub(super) struct Line {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Danger {
     pub(super) distance: f64,
+    /// What a rescue needs.
+    pub(super) needed: f64,
+    /// Where one starts: nearer where margin can be added, which takes no position away.
     pub(super) act_distance: f64,
-    pub(super) breach: Option<f64>,
+    /// The hard floor or the trader's own limit of the chance is crossed.
     pub(super) floor_crossed: bool,
 }
 
 impl Danger {
+    /// Too near for a pause between two rescues.
+    pub(super) fn is_deep(&self) -> bool {
+        self.floor_crossed || self.distance <= scaled(self.needed, INNER)
+    }
+
     pub(super) fn nearness(&self) -> f64 {
         if self.floor_crossed {
             return nearness(self.distance, self.act_distance).min(1.0);
@@ -71,8 +80,8 @@ pub(super) struct Watch {
     pub(super) cause: String,
     /// No new rescue before this, unless the danger is urgent.
     pub(super) cooldown_until: Timestamp,
-    /// The last rescue did not restore the wished distance: go on until the level falls.
-    pub(super) falls_short: bool,
+    /// Can margin be added? `None`: not known since the lines were computed.
+    pub(super) can_add: Option<bool>,
     /// No new rescue before this, whatever happens.
     pub(super) rest_until: Timestamp,
     /// The trader said no: until when that stands, and at which distance it was said.
@@ -103,7 +112,7 @@ impl Default for Watch {
             level: Level::Calm,
             cause: "no danger seen yet".to_owned(),
             cooldown_until: Timestamp::ZERO,
-            falls_short: false,
+            can_add: None,
             rest_until: Timestamp::ZERO,
             declined: None,
             told_at: None,
@@ -121,8 +130,8 @@ impl Default for Watch {
 impl Watch {
     /// May a new rescue be started at this danger?
     pub(super) fn is_free(&self, danger: &Danger, now: Timestamp) -> bool {
-        // The hard floor does not wait for a cool-down: whatever was done has not been enough.
-        let cooled = now >= self.cooldown_until || danger.floor_crossed;
+        // A price that is deep does not wait for a cool-down: whatever was done has not been enough.
+        let cooled = now >= self.cooldown_until || danger.is_deep();
         let answered = self.declined.is_some_and(|(until, distance)| {
             now < until && danger.distance > scaled(distance, CLEARLY_WORSE)
         });
@@ -148,6 +157,7 @@ impl Watch {
         self.lines = lines_of(scope, desk, policy, margin.as_ref());
         self.stale = false;
         self.drifted = false;
+        self.can_add = None;
         let tally = margin.filter(|_| self.is_entangled());
         self.tally = tally.and_then(|margin| {
             let tally = Tally::of(&margin)?;
@@ -201,11 +211,10 @@ impl Watch {
         gauge: &Gauge,
         policy: &Policy,
     ) -> Option<(usize, Danger)> {
-        let dangers = self
-            .lines
-            .iter()
-            .enumerate()
-            .filter_map(|(index, line)| Some((index, danger(line, desk, gauge, policy)?)));
+        let dangers = self.lines.iter().enumerate().filter_map(|(index, line)| {
+            let can_add = self.can_add == Some(true);
+            Some((index, danger(line, can_add, desk, gauge, policy)?))
+        });
         dangers.min_by(|(_, a), (_, b)| a.nearness().total_cmp(&b.nearness()))
     }
 }
@@ -316,23 +325,66 @@ fn lines_of(
 }
 
 /// Danger of one line at the newest mark.
-pub(super) fn danger(line: &Line, desk: &Desk, gauge: &Gauge, policy: &Policy) -> Option<Danger> {
+pub(super) fn danger(
+    line: &Line,
+    can_add: bool,
+    desk: &Desk,
+    gauge: &Gauge,
+    policy: &Policy,
+) -> Option<Danger> {
     let nearest = line.nearest?;
     let feed = desk.feeds.get(&line.key.symbol)?;
     let mark = feed.mark?;
     let distance = distance(mark, nearest, line.falls_hurt);
-    let floor = share(policy.triggers.floor_distance);
+    let reach = reach(feed, can_add, gauge, policy, line.falls_hurt);
+    let limit = policy.triggers.breach_limit;
+    let likely = limit < 1.0
+        && breach(
+            &feed.bars,
+            distance,
+            line.falls_hurt,
+            policy.triggers.horizon_ms,
+        )
+        .is_some_and(|chance| exceeds(chance, limit, 0.0));
     Some(Danger {
         distance,
-        act_distance: gauge
-            .act_distance(&feed.volatility)
-            .map_or(floor, |wanted| wanted.max(floor)),
-        breach: gauge.breach(distance, &feed.volatility),
-        floor_crossed: line.floor.is_some_and(|floor| match line.falls_hurt {
-            true => mark <= floor,
-            false => mark >= floor,
-        }),
+        needed: reach.needed,
+        act_distance: reach.act,
+        floor_crossed: likely
+            || line.floor.is_some_and(|floor| match line.falls_hurt {
+                true => mark <= floor,
+                false => mark >= floor,
+            }),
     })
+}
+
+/// Distances that a rescue needs and starts at, as shares of the price.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reach {
+    pub(super) needed: f64,
+    pub(super) act: f64,
+}
+
+/// What the pace of a price asks for, never less than the hard floor.
+pub(super) fn reach(
+    feed: &Feed,
+    can_add: bool,
+    gauge: &Gauge,
+    policy: &Policy,
+    falls_hurt: bool,
+) -> Reach {
+    let part = if can_add { ADD_AT } else { TRIM_AT };
+    let triggers = &policy.triggers;
+    let forecast = gauge.needed(&feed.bars, &feed.quick, falls_hurt);
+    let act = forecast.map_or_else(
+        || share(triggers.blind_distance),
+        |needed| scaled(needed, part),
+    );
+    let act = act.max(share(triggers.floor_distance));
+    Reach {
+        needed: scaled(act, part.recip()),
+        act,
+    }
 }
 
 /// Mark at which the distance to `line` is exactly `share` of mark.

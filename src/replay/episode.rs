@@ -46,10 +46,10 @@ pub struct Outcome {
     pub wealth: f64,
 }
 
-/// How finely a baseline is played.
+/// How finely an episode is played.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stepping {
-    /// Whole bars that stay clear of line and trigger are passed over: they cannot change anything.
+    /// Whole stretches that stay clear of line and trigger are passed over: they cannot change anything.
     Sparing,
     /// Every step is looked at.
     Full,
@@ -127,7 +127,7 @@ pub fn fate(path: &Path, episode: &Episode, settings: &Settings) -> Fate {
     }
 }
 
-/// Plays `episode` under a baseline; the guard has a stage of its own.
+/// Plays `episode` under `policy`; the guard has a stage of its own.
 #[must_use]
 pub fn outcome(
     path: &Path,
@@ -136,8 +136,8 @@ pub fn outcome(
     settings: &Settings,
     stepping: Stepping,
 ) -> Outcome {
-    if policy == Policy::Guard {
-        return super::guarded::outcome(path, episode, settings);
+    if let Policy::Guard(preset) = policy {
+        return super::guarded::outcome(path, episode, preset, settings, stepping);
     }
     let mut stage = Stage::open(path, episode, policy, settings);
     let whole = path.block_steps();

@@ -11,20 +11,21 @@
 use rust_decimal::Decimal;
 use rust_decimal::prelude::{FromPrimitive, ToPrimitive};
 
-use super::episode::{Episode, Outcome};
+use super::episode::{Episode, Outcome, Stepping};
 use super::holding::slippage;
-use super::path::{Path, float};
+use super::path::{MINUTE_STEPS, Path, float};
 use super::{FEE, STEP_MS, Settings};
 use crate::domain::{
-    Account, Balance, ContractKind, Instrument, InstrumentStatus, LotLimits, MINUTE_MS, MarginMode,
-    Money, Position, PositionKey, PositionMode, PositionSide, Price, Quantity, Rate, Side, Tier,
+    Account, Balance, ContractKind, Instrument, InstrumentStatus, LotLimits, MarginMode, Money,
+    Position, PositionKey, PositionMode, PositionSide, Price, Quantity, Rate, Side, Tier,
     TierTable, Timestamp,
 };
+use crate::forecast::Gauge;
 use crate::guard::Guard;
 use crate::guard::action::Action;
 use crate::guard::event::{Event, Mark, Mode, Refresh};
 use crate::guard::intent::{FillReport, Intent, IntentKind, Outcome as Sent, Resolution};
-use crate::guard::policy::Policy;
+use crate::guard::policy::{Policy, Preset};
 
 /// Entry notional in units of the settlement asset.
 const NOTIONAL: Decimal = Decimal::from_parts(1_000_000, 0, 0, false, 0);
@@ -35,18 +36,29 @@ const SIZE_DIGITS: i32 = 8;
 const SIZE_DECIMALS_MAX: i32 = 12;
 /// Highest leverage of the single tier.
 const LEVERAGE_MAX: u32 = 1_000;
+/// A stretch is passed over only where the distance is above this share of the price, which is more
+/// than the hard floor.
+const CLEAR_LEAST: f64 = 0.002;
 /// Most acts and answers within one step; more would be a guard that turns in circles.
 const ROUNDS_MAX: usize = 1_000;
 
 /// Plays `episode` under the guard.
-pub(super) fn outcome(path: &Path, episode: &Episode, settings: &Settings) -> Outcome {
-    let mut stage = Stage::open(path, episode, settings);
+pub(super) fn outcome(
+    path: &Path,
+    episode: &Episode,
+    preset: Preset,
+    settings: &Settings,
+    stepping: Stepping,
+) -> Outcome {
+    let mut stage = Stage::open(path, episode, preset, settings);
     stage.warm_up();
-    for step in episode.entry + 1..=episode.end {
-        if stage.venue.quantity.is_zero() {
-            break;
+    let mut step = episode.entry + 1;
+    while step <= episode.end && !stage.venue.quantity.is_zero() {
+        if stepping == Stepping::Sparing {
+            step = stage.pass_over(step);
         }
         stage.step(step);
+        step += 1;
     }
     stage.outcome()
 }
@@ -88,22 +100,26 @@ struct Stage<'a> {
     start: (Quantity, Money, Money),
     /// Liquidation price as a float, for the look at every step.
     line: f64,
+    gauge: Gauge,
     sigma: f64,
 }
 
 impl<'a> Stage<'a> {
-    fn open(path: &'a Path, episode: &'a Episode, settings: &Settings) -> Self {
+    fn open(path: &'a Path, episode: &'a Episode, preset: Preset, settings: &Settings) -> Self {
         let venue = Venue::open(path, episode, settings);
         let start = (venue.quantity, venue.wallet, venue.cross);
         let warm_steps = usize::try_from(settings.warm_up_ms.max(0) / STEP_MS).unwrap_or(0);
         let step = episode.entry.saturating_sub(warm_steps);
         let now = path.time(step);
+        let delay_ms = settings.delay_ms.max(0);
+        let policy = policy(venue.cross, preset, delay_ms);
         Self {
             path,
             episode,
-            guard: Guard::new(policy(venue.cross), now),
+            gauge: Gauge::new(preset.caution(), policy.triggers.time_needed_ms),
+            guard: Guard::new(policy, now),
             venue,
-            delay_ms: settings.delay_ms.max(0),
+            delay_ms,
             step,
             now,
             pending: None,
@@ -113,7 +129,7 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// A mark a minute before the position is opened, so that the guard knows the market.
+    /// The minutes before the position is opened, so that the guard knows the market.
     fn warm_up(&mut self) {
         self.feed(Event::Recovered(Box::default()));
         let fee = Rate::of(Decimal::from_f64(FEE).unwrap_or_default());
@@ -121,8 +137,10 @@ impl<'a> Stage<'a> {
             symbol: None,
             rate: fee,
         });
-        let minute = usize::try_from(MINUTE_MS / STEP_MS).unwrap_or(1);
-        for step in (self.step..self.episode.entry).step_by(minute) {
+        self.remember(self.step, self.episode.entry);
+        // What the last whole minute leaves, and the last seconds.
+        let rest = self.episode.entry % MINUTE_STEPS;
+        for step in self.episode.entry.saturating_sub(rest + 1)..self.episode.entry {
             self.enter(step);
             self.feed(self.mark());
         }
@@ -131,6 +149,48 @@ impl<'a> Stage<'a> {
         self.feed(self.mark());
         self.feed(Event::Account(self.venue.picture(self.now)));
         self.measure();
+    }
+
+    /// Tells the guard the whole minutes between two steps as an exchange tells past prices.
+    fn remember(&mut self, first: usize, end: usize) {
+        let minutes = self.path.minutes_between(first, end);
+        let bars = minutes.iter().map(|minute| minute.bar).collect();
+        let symbol = self.venue.key.symbol.clone();
+        self.feed(Event::History { symbol, bars });
+    }
+
+    /// Passes over whole minutes in which no price comes as near to the line as any rescue starts, but
+    /// for the last of them: with that the guard finds its way back. Returns the step to go on with.
+    fn pass_over(&mut self, step: usize) -> usize {
+        let mut end = step;
+        while end + MINUTE_STEPS <= self.episode.end + 1 && self.is_clear(end) {
+            end += MINUTE_STEPS;
+        }
+        let resume = end.saturating_sub(MINUTE_STEPS);
+        if resume <= step {
+            return step;
+        }
+        self.enter(resume - 1);
+        self.remember(step, resume);
+        resume
+    }
+
+    /// Is the minute that begins at `step` one in which nothing can be decided?
+    fn is_clear(&self, step: usize) -> bool {
+        let Some(minute) = self.path.minute_from(step) else {
+            return false;
+        };
+        let falls_hurt = self.episode.side == Side::Long;
+        let worst = match self.episode.side {
+            Side::Long => minute.bar.low,
+            Side::Short => minute.bar.high,
+        };
+        let worst = float(worst.get());
+        let distance = self.episode.sign() * (worst - self.line) / worst;
+        let needed = minute.needed_at_most(&self.gauge, falls_hurt);
+        self.pending.is_none()
+            && !self.guard.is_acting()
+            && needed.is_some_and(|needed| distance > needed.max(CLEAR_LEAST))
     }
 
     /// Between two steps acts take effect and the guard is woken where it wants to be; then the price
@@ -222,6 +282,8 @@ impl<'a> Stage<'a> {
             }
             Action::Refresh(Refresh::Account) => vec![Event::Account(self.venue.picture(self.now))],
             Action::Refresh(Refresh::Rules) => self.venue.rules(),
+            // The past was told before the position was opened.
+            Action::Refresh(Refresh::History) => Vec::new(),
             Action::Resolve { intent, .. } => vec![Event::Resolved {
                 intent: intent.id,
                 resolution: Resolution::Working,
@@ -275,12 +337,14 @@ impl<'a> Stage<'a> {
 }
 
 /// The default policy in `auto` mode; what may be added is the reserve.
-fn policy(reserve: Money) -> Policy {
+fn policy(reserve: Money, preset: Preset, delay_ms: i64) -> Policy {
     let mut policy = Policy {
         mode: Mode::Auto,
         instance: "replay".to_owned(),
         ..Policy::default()
     };
+    policy.triggers.preset = preset;
+    policy.triggers.time_needed_ms = delay_ms;
     policy.budgets.add_per_action = reserve;
     policy.budgets.add_per_position_day = reserve;
     policy

@@ -5,8 +5,15 @@ use rust_decimal::prelude::ToPrimitive;
 
 use super::{HALF_LIFE_MIN, STEP_MS};
 use crate::domain::{MINUTE_MS, Price, Rate, Side, Symbol, Timestamp};
+use crate::forecast::{Gauge, MinuteBars, Quick};
+use crate::guard::event::Bar;
 use crate::sim::tape::{LoadedTape, TapeError, Window};
 
+/// Steps in a minute.
+pub(super) const MINUTE_STEPS: usize = (MINUTE_MS / STEP_MS) as usize;
+/// A guard's own history is a day long, that of a path is longer: the two volatilities differ by far
+/// less than this.
+const PACE_SLACK: f64 = 1.001;
 /// Largest whole number a mark may be; leaves room for sums.
 const MANTISSA_MAX: i64 = i64::MAX / 8;
 /// Maintenance rate of BTC and ETH, in ten-thousandths.
@@ -32,6 +39,27 @@ pub struct Path {
     /// Steps in a block: a bar, or a minute where bars are shorter.
     block_steps: usize,
     blocks: Vec<Block>,
+    /// The minutes from the first whole one on.
+    minutes: Vec<Minute>,
+}
+
+/// The marks of one minute by the clock, its end excluded.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Minute {
+    pub(super) bar: Bar,
+    /// Largest one-minute volatility that the forecast has during it, and the largest fall and rise of
+    /// five seconds; `None` while there is none.
+    pace: Option<[f64; 3]>,
+}
+
+impl Minute {
+    /// A distance that no step of this minute asks more than, of a position that is hurt by falls or
+    /// rises; `None`: not known.
+    pub(super) fn needed_at_most(&self, gauge: &Gauge, falls_hurt: bool) -> Option<f64> {
+        let [sigma, fall, rise] = self.pace?;
+        let adverse = if falls_hurt { fall } else { rise };
+        Some(gauge.needed_at(sigma, adverse) * PACE_SLACK)
+    }
 }
 
 /// A stretch of marks that has one volatility; block `n` holds marks `n * steps + 1 ..= (n + 1) * steps`.
@@ -60,6 +88,7 @@ impl Path {
         let block_ms = tape.bar_ms.max(MINUTE_MS);
         let block_steps = usize::try_from(block_ms / STEP_MS).unwrap_or(1).max(1);
         let blocks = blocks(&marks, block_steps, block_ms as f64 / MINUTE_MS as f64);
+        let minutes = minutes(&marks, scale, played.start);
         Ok(Self {
             name: tape.name.clone(),
             symbol: tape.symbol.clone(),
@@ -70,6 +99,7 @@ impl Path {
             marks,
             block_steps,
             blocks,
+            minutes,
         })
     }
 
@@ -128,6 +158,26 @@ impl Path {
     /// Marks from `first` to `last`, both included.
     pub(super) fn between(&self, first: usize, last: usize) -> &[i64] {
         self.marks.get(first..=last).unwrap_or_default()
+    }
+
+    /// First step of the first whole minute.
+    fn first_minute(&self) -> usize {
+        first_minute(self.start)
+    }
+
+    /// The minute that begins at `step`; `None` where none begins or it is not whole.
+    pub(super) fn minute_from(&self, step: usize) -> Option<&Minute> {
+        let beyond = step.checked_sub(self.first_minute())?;
+        let whole = beyond.is_multiple_of(MINUTE_STEPS);
+        whole.then(|| self.minutes.get(beyond / MINUTE_STEPS))?
+    }
+
+    /// The whole minutes from `first` to before `end`, both steps.
+    pub(super) fn minutes_between(&self, first: usize, end: usize) -> &[Minute] {
+        let start = self.first_minute();
+        let from = first.saturating_sub(start).div_ceil(MINUTE_STEPS);
+        let to = (end.saturating_sub(start) / MINUTE_STEPS).min(self.minutes.len());
+        self.minutes.get(from..to).unwrap_or_default()
     }
 
     pub(super) fn block_steps(&self) -> usize {
@@ -190,6 +240,53 @@ fn blocks(marks: &[i64], steps: usize, minutes: f64) -> Vec<Block> {
         before = close;
     }
     blocks
+}
+
+/// Steps before the first whole minute.
+fn first_minute(start: Timestamp) -> usize {
+    let into = start.as_millis().rem_euclid(MINUTE_MS);
+    let wait = (MINUTE_MS - into).rem_euclid(MINUTE_MS);
+    usize::try_from(wait / STEP_MS).unwrap_or(0)
+}
+
+/// Whole minutes, with the pace that a forecast fed from the start of the tape has in each.
+fn minutes(marks: &[i64], scale: u32, start: Timestamp) -> Vec<Minute> {
+    let price = |mark: i64| Price::of(Decimal::new(mark, scale));
+    let time = |step: usize| {
+        let steps = i64::try_from(step).unwrap_or(i64::MAX);
+        start.plus_ms(steps.saturating_mul(STEP_MS))
+    };
+    let (mut bars, mut quick) = (MinuteBars::default(), Quick::default());
+    let first = first_minute(start);
+    let whole = marks.get(first..).unwrap_or_default();
+    let mut minutes = Vec::with_capacity(whole.len() / MINUTE_STEPS);
+    for (index, chunk) in whole.chunks_exact(MINUTE_STEPS).enumerate() {
+        let begin = first + index * MINUTE_STEPS;
+        let mut pace: Option<[f64; 3]> = None;
+        for (place, mark) in chunk.iter().enumerate() {
+            let (mark, at) = (price(*mark), time(begin + place));
+            bars.update(mark, at);
+            quick.update(mark, at);
+            if let Some(sigma) = bars.hour_sigma() {
+                let now = [sigma, quick.moved(true), quick.moved(false)];
+                let most = pace.get_or_insert(now);
+                for (most, now) in most.iter_mut().zip(now) {
+                    *most = most.max(now);
+                }
+            }
+        }
+        let close = chunk.last().copied().unwrap_or(1);
+        minutes.push(Minute {
+            bar: Bar {
+                start: time(begin),
+                low: price(chunk.iter().min().copied().unwrap_or(close)),
+                high: price(chunk.iter().max().copied().unwrap_or(close)),
+                close: price(close),
+            },
+            pace,
+        });
+    }
+    minutes
 }
 
 /// A fraction as a float, for statistics.

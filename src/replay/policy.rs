@@ -1,6 +1,7 @@
 //! The baselines: simple ways of protecting a position, each a trigger price and a deed.
 
 use super::holding::{Holding, trade_cost};
+use crate::guard::policy::Preset;
 
 /// `stop-buffer` closes when this share of the way from entry to liquidation is left.
 const STOP_BUFFER: f64 = 0.05;
@@ -40,20 +41,22 @@ pub enum Policy {
     TrimTwoPercent,
     /// Distance in units of volatility; adds first, then trims and recycles.
     Naive,
-    /// The real guard with its default policy in `auto` mode.
-    Guard,
+    /// The real guard in `auto` mode, with all but the preset at its default.
+    Guard(Preset),
 }
 
 impl Policy {
     /// All of them, in the order of reports.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Nothing,
         Self::AutoMargin,
         Self::StopBuffer,
         Self::RatioTrim,
         Self::TrimTwoPercent,
         Self::Naive,
-        Self::Guard,
+        Self::Guard(Preset::Careful),
+        Self::Guard(Preset::Balanced),
+        Self::Guard(Preset::Tight),
     ];
 
     /// The name on the command line and in reports.
@@ -66,14 +69,28 @@ impl Policy {
             Self::RatioTrim => "ratio-trim",
             Self::TrimTwoPercent => "trim-2pct",
             Self::Naive => "naive",
-            Self::Guard => "guard",
+            Self::Guard(_) => "guard",
+        }
+    }
+
+    /// The guard's preset; none for baselines.
+    #[must_use]
+    pub const fn preset(self) -> Option<&'static str> {
+        match self {
+            Self::Guard(preset) => Some(preset.name()),
+            Self::Nothing
+            | Self::AutoMargin
+            | Self::StopBuffer
+            | Self::RatioTrim
+            | Self::TrimTwoPercent
+            | Self::Naive => None,
         }
     }
 
     /// Price at which a baseline acts while nothing of `holding` and `sigma` changes.
     pub(super) fn trigger(self, holding: &Holding, sigma: f64) -> f64 {
         match self {
-            Self::Nothing | Self::AutoMargin | Self::Guard => holding.never(),
+            Self::Nothing | Self::AutoMargin | Self::Guard(_) => holding.never(),
             Self::StopBuffer => {
                 let line = holding.line();
                 line + STOP_BUFFER * (1.0 - line)
@@ -87,7 +104,7 @@ impl Policy {
     /// What a baseline does at its trigger.
     pub(super) fn deed(self, holding: &Holding, price: f64, sigma: f64) -> Option<Deed> {
         match self {
-            Self::Nothing | Self::AutoMargin | Self::Guard => None,
+            Self::Nothing | Self::AutoMargin | Self::Guard(_) => None,
             Self::StopBuffer => Some(Deed::Close),
             Self::RatioTrim => Some(Deed::Recycle {
                 add: 0.0,

@@ -10,8 +10,6 @@ use super::policy::Policy;
 use super::run::{Played, Trial};
 use crate::domain::Side;
 
-/// Name of the guard's only preset so far.
-const PRESET: &str = "balanced";
 const BPS: f64 = 10_000.0;
 
 /// All rows of a run.
@@ -190,7 +188,7 @@ impl<'a> Sum<'a> {
         let saved = (self.at_risk > 0).then(|| self.saved as f64 / self.at_risk as f64);
         Row {
             policy: policy.name(),
-            preset: (policy == Policy::Guard).then_some(PRESET),
+            preset: policy.preset(),
             leverage,
             bar_ms,
             episodes: self.episodes,

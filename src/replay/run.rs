@@ -63,7 +63,7 @@ pub fn play(
         let trial = trials.get(index)?;
         let path = paths.get(trial.path)?;
         let plays =
-            |policy: Policy| policy != Policy::Guard || chosen(index, trials.len(), guarded);
+            |policy: Policy| policy.preset().is_none() || chosen(index, trials.len(), guarded);
         let outcomes = policies
             .iter()
             .map(|policy| {

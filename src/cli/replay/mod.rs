@@ -20,6 +20,7 @@ use super::signal;
 use super::tapes::{parse_span as span, threads};
 use super::terminal::{print, warn};
 use crate::domain::{DAY_MS, HOUR_MS, MINUTE_MS, Side};
+use crate::guard::policy::Preset;
 use crate::replay::{
     FEE, HALF_LIFE_MIN, Policy, Report, Row, SLIPPAGE, SLIPPAGE_PER_SIGMA, STEP_MS, Settings,
     Watcher, play, trials,
@@ -54,10 +55,10 @@ pub(super) struct ReplayArgs {
     tape: Vec<PathBuf>,
     /// Policy to play; may be given more than once [default: all]
     #[arg(long, value_name = "NAME")]
-    policy: Vec<Policy>,
-    /// Limits of the guard; so far there is only the default one
-    #[arg(long, value_name = "NAME", default_value = "balanced", value_parser = ["balanced"])]
-    preset: String,
+    policy: Vec<PolicyName>,
+    /// Preset of the guard; may be given more than once [default: all]
+    #[arg(long, value_name = "NAME")]
+    preset: Vec<Preset>,
     /// Side of the positions
     #[arg(long, value_name = "SIDE", default_value = "both")]
     side: Sides,
@@ -95,7 +96,33 @@ enum Sides {
     Both,
 }
 
-impl ValueEnum for Policy {
+/// A policy as the command line names it: the guard once, its presets apart.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct PolicyName(Policy);
+
+impl PolicyName {
+    const ALL: [Self; 7] = [
+        Self(Policy::Nothing),
+        Self(Policy::AutoMargin),
+        Self(Policy::StopBuffer),
+        Self(Policy::RatioTrim),
+        Self(Policy::TrimTwoPercent),
+        Self(Policy::Naive),
+        Self(Policy::Guard(Preset::Balanced)),
+    ];
+}
+
+impl ValueEnum for PolicyName {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.0.name()))
+    }
+}
+
+impl ValueEnum for Preset {
     fn value_variants<'a>() -> &'a [Self] {
         &Self::ALL
     }
@@ -216,12 +243,7 @@ fn decide(args: &ReplayArgs) -> anyhow::Result<(Settings, Vec<Policy>, usize)> {
     let mut leverages = args.leverage.clone();
     leverages.sort_unstable();
     leverages.dedup();
-    let mut policies = args.policy.clone();
-    if policies.is_empty() {
-        policies.extend(Policy::ALL);
-    }
-    policies.sort_unstable();
-    policies.dedup();
+    let policies = policies(&args.policy, &args.preset);
     let threads = threads(args.threads)?;
     let settings = Settings {
         sides: match args.side {
@@ -236,6 +258,30 @@ fn decide(args: &ReplayArgs) -> anyhow::Result<(Settings, Vec<Policy>, usize)> {
         ..Settings::default()
     };
     Ok((settings, policies, threads))
+}
+
+/// The wanted policies, each once, the guard with each wanted preset.
+fn policies(named: &[PolicyName], presets: &[Preset]) -> Vec<Policy> {
+    let all = PolicyName::ALL;
+    let named = if named.is_empty() { &all } else { named };
+    let presets = if presets.is_empty() {
+        &Preset::ALL
+    } else {
+        presets
+    };
+    let mut policies: Vec<Policy> = named
+        .iter()
+        .flat_map(|PolicyName(policy)| match policy.preset() {
+            Some(_) => presets
+                .iter()
+                .map(|preset| Policy::Guard(*preset))
+                .collect(),
+            None => vec![*policy],
+        })
+        .collect();
+    policies.sort_unstable();
+    policies.dedup();
+    policies
 }
 
 #[allow(

@@ -15,7 +15,7 @@ use super::market;
 use super::rest::{Call, Failure, Host, Rest};
 use super::sign::Query;
 use crate::domain::{
-    Account, Book, MarginMode, Position, PositionMode, PositionSide, Symbol, Timestamp,
+    Account, Book, MINUTE_MS, MarginMode, Position, PositionMode, PositionSide, Symbol, Timestamp,
 };
 use crate::exchange::{ExchangeError, KeyPermissions};
 use crate::guard::event::{Event, Mark};
@@ -38,6 +38,11 @@ const TIERS_PATH: &str = "/fapi/v1/leverageBracket";
 const FEES_PATH: &str = "/fapi/v1/commissionRate";
 const MARK_PATH: &str = "/fapi/v1/premiumIndex";
 const DEPTH_PATH: &str = "/fapi/v1/depth";
+const HISTORY_PATH: &str = "/fapi/v1/markPriceKlines";
+/// A day of minutes and the one under way.
+const HISTORY_BARS: u32 = 1_441;
+/// Of more than a thousand bars.
+const HISTORY_WEIGHT: u32 = 10;
 
 /// Reads the account and remembers its settings, which change rarely.
 #[derive(Default)]
@@ -311,6 +316,44 @@ fn fee_event(rest: &Rest, answer: Result<String, Failure>) -> Result<Option<Even
             },
         ) => Err(failure.into_error(rest.host_name(Host::Futures))),
         Err(_) => Ok(None),
+    }
+}
+
+/// Mark prices of `symbols` over the last day. One that the venue does not tell is left out: it is
+/// asked for again later.
+pub(super) async fn history(rest: &Rest, symbols: &[Symbol]) -> Result<Vec<Event>, ExchangeError> {
+    let call = Call::get(HISTORY_PATH, HISTORY_WEIGHT, Lane::Ordinary);
+    let each = futures_util::stream::iter(symbols)
+        .map(async |symbol: &Symbol| {
+            let query = Query::new()
+                .with("symbol", symbol.as_str())
+                .with("interval", "1m")
+                .with("limit", &HISTORY_BARS.to_string());
+            rest.plain(call, &query, false).await
+        })
+        .buffered(SYMBOLS_AT_ONCE)
+        .collect::<Vec<_>>()
+        .await;
+    let now = rest.venue_now();
+    let mut events = Vec::new();
+    let mut failed = None;
+    for (symbol, answer) in symbols.iter().zip(each) {
+        match answer {
+            Ok(text) => {
+                let mut bars = market::bars(&text).map_err(|error| error.at(HISTORY_PATH))?;
+                // The minute under way is still growing.
+                bars.retain(|bar| bar.start.plus_ms(MINUTE_MS) <= now);
+                let symbol = symbol.clone();
+                events.push(Event::History { symbol, bars });
+            }
+            Err(failure) => failed = Some(failure),
+        }
+    }
+    match failed {
+        Some(failure) if events.is_empty() => {
+            Err(failure.into_error(rest.host_name(Host::Futures)))
+        }
+        Some(_) | None => Ok(events),
     }
 }
 

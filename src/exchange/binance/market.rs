@@ -8,14 +8,14 @@ use rust_decimal::Decimal;
 
 use super::map::{Mapped, Unreadable, each, number, optional, parse, parse_many};
 use super::wire::{
-    Bracket, CommissionRate, Depth, ExchangeInfo, Filter, Named, Num, PremiumIndex, SymbolBrackets,
-    SymbolInfo,
+    Bracket, CommissionRate, Depth, ExchangeInfo, Filter, Kline, Named, Num, PremiumIndex,
+    SymbolBrackets, SymbolInfo,
 };
 use crate::domain::{
     Book, BookLevel, ContractKind, Instrument, InstrumentStatus, LotLimits, Money, NumberError,
     Quantity, Rate, Symbol, Tier, TierTable, Timestamp,
 };
-use crate::guard::event::Mark;
+use crate::guard::event::{Bar, Mark};
 
 /// Delivery dates from here on (25 December 2100) stand for "none".
 /// Source: exchangeInfo of live perpetuals, 2026-10.
@@ -140,6 +140,20 @@ pub(super) fn premium_marks(text: &str) -> Mapped<Vec<Mark>> {
             },
             next_funding_at: next.map(Timestamp::from_millis),
             at: Timestamp::from_millis(row.time),
+        })
+    })
+}
+
+/// One-minute bars of mark prices. Source: "Mark Price Kline/Candlestick Data" of the venue's API
+/// documentation, read 2026-11: arrays that begin with open time, open, high, low, close.
+pub(super) fn bars(text: &str) -> Mapped<Vec<Bar>> {
+    let rows: Vec<Kline<'_>> = parse(text)?;
+    each(&rows, |Kline(start, _, high, low, close, _)| {
+        Ok(Bar {
+            start: Timestamp::from_millis(*start),
+            low: number("low", low.0)?,
+            high: number("high", high.0)?,
+            close: number("close", close.0)?,
         })
     })
 }

@@ -221,6 +221,10 @@ impl Port for BinanceUsdm {
         account::rules(&self.rest, symbols).await
     }
 
+    async fn history(&self, symbols: &[Symbol]) -> Result<Vec<Event>, ExchangeError> {
+        account::history(&self.rest, symbols).await
+    }
+
     async fn send(&self, intent: &Intent) -> Outcome {
         order::send(&self.rest, &self.credits, intent).await
     }

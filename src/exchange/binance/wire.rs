@@ -9,7 +9,7 @@ use std::fmt;
 use std::ops::Deref;
 
 use rust_decimal::Decimal;
-use serde::de::{Error, Visitor};
+use serde::de::{Error, IgnoredAny, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -234,6 +234,17 @@ pub(super) struct PremiumIndex<'a> {
     pub next_funding_time: Option<i64>,
     pub time: i64,
 }
+
+/// Open time, open, high, low, close; of mark prices the other seven fields say nothing.
+#[derive(Deserialize)]
+pub(super) struct Kline<'a>(
+    pub i64,
+    pub IgnoredAny,
+    #[serde(borrow)] pub Num<'a>,
+    pub Num<'a>,
+    pub Num<'a>,
+    pub [IgnoredAny; 7],
+);
 
 #[derive(Deserialize)]
 pub(super) struct Depth<'a> {

@@ -56,7 +56,9 @@ fn public(method: &str, path: &str) -> Option<Route> {
             open(two_or_five, rest_public::price_ticker)
         }
         "/fapi/v1/ticker/24hr" => open(one_or_forty, rest_public::day_ticker),
-        "/fapi/v1/klines" => open(five, rest_public::klines),
+        "/fapi/v1/klines" => open(kline_weight, rest_public::klines),
+        // The exchange has one price: its marks.
+        "/fapi/v1/markPriceKlines" => open(kline_weight, rest_public::klines),
         "/fapi/v1/fundingInfo" => open(none, rest_public::funding_info),
         "/fapi/v1/fundingRate" => open(none, rest_public::funding_rate),
         _ => None,
@@ -182,6 +184,15 @@ fn one_or_forty(params: &Params) -> u32 {
 
 fn twenty_or_fifty(params: &Params) -> u32 {
     if params.has("symbol") { 20 } else { 50 }
+}
+
+fn kline_weight(params: &Params) -> u32 {
+    match params.get("limit").and_then(|limit| limit.parse().ok()) {
+        Some(0..=99_u32) => 1,
+        Some(100..=499) => 2,
+        None | Some(500..=1_000) => 5,
+        Some(1_001..) => 10,
+    }
 }
 
 fn depth_weight(params: &Params) -> u32 {
