@@ -168,6 +168,10 @@ fn tick_kept(most: usize) -> Operation {
             let answer = match what {
                 Refresh::Account => Event::Account(world::account(Backing::Isolated, FAR, *at)),
                 Refresh::Rules => Event::Instruments(Vec::new()),
+                Refresh::History => Event::RefreshFailed {
+                    what: Refresh::History,
+                    message: String::new(),
+                },
             };
             guard.handle(answer, *at);
         }

@@ -492,6 +492,11 @@ impl Guard {
         let scope = Some(intent.scope.clone());
         let told = Some(intent.clone());
         self.report(now, ReportKind::Sent, Severity::Warning, scope, told, text);
+        if let Some(watch) = self.watch_mut(&intent.scope)
+            && watch.began.is_none_or(|(plan, _)| plan != intent.plan)
+        {
+            watch.began = Some((intent.plan, now));
+        }
         let mut flight = Flight::new(intent, Stage::Sent { at: now }, reaches);
         flight.charged_at = now;
         self.flights.insert(flight.intent.scope.clone(), flight);

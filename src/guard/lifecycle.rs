@@ -288,6 +288,25 @@ impl Guard {
         let text = explain::verified(&intent, fill.as_ref(), line);
         self.tell(&intent, ReportKind::Verified, Severity::Warning, text, now);
         self.second_half(&intent, fill.as_ref(), reaches, now);
+        if !self.flights.contains_key(&intent.scope) {
+            self.note_duration(&intent, now);
+        }
+    }
+
+    /// The rescue that `intent` ends has been verified: how long did all of it take?
+    fn note_duration(&mut self, intent: &Intent, now: Timestamp) {
+        let watch = self.watch_mut(&intent.scope);
+        let began = watch.and_then(|watch| watch.began.take());
+        if let Some((plan, began_at)) = began
+            && plan == intent.plan
+        {
+            self.note_need(Some(now.since(began_at)));
+        }
+    }
+
+    fn note_need(&mut self, took_ms: Option<i64>) {
+        self.needs.note(took_ms);
+        self.gauge.set_time_needed(self.needs.time_needed_ms());
     }
 
     /// Puts back what a recycling trim freed, or ends its plan.
@@ -324,6 +343,7 @@ impl Guard {
             return;
         };
         self.refund(&flight, now);
+        self.note_need(None);
         let intent = flight.intent;
         let text = format!("Not done: {}; {message}.", explain::deed(&intent));
         self.record_end(&intent, Ending::NotExecuted { message });

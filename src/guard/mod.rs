@@ -20,6 +20,7 @@ pub mod journal;
 pub mod level;
 mod lifecycle;
 mod lookup;
+mod needs;
 mod planner;
 pub mod policy;
 mod question;
@@ -39,6 +40,7 @@ use flight::Flight;
 use intent::{Intent, Scope};
 use journal::{Entry, Recovered, Spent};
 use policy::Policy;
+use needs::Needs;
 use sight::{Findings, Sight};
 use watch::Watch;
 
@@ -50,6 +52,7 @@ const REREAD_AFTER_MS: i64 = 250;
 pub struct Guard {
     policy: Policy,
     gauge: Gauge,
+    needs: Needs,
     mode: Mode,
     paused: bool,
     /// `Event::Recovered` has come; before it nothing is started, lest an id be used again.
@@ -80,6 +83,7 @@ impl Guard {
         let gauge = Gauge::new(triggers.preset.caution(), triggers.time_needed_ms);
         Self {
             gauge,
+            needs: Needs::new(triggers.time_needed_ms),
             mode: policy.mode,
             paused: false,
             recovered: false,

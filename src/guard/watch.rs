@@ -98,6 +98,8 @@ pub(super) struct Watch {
     pub(super) add_refused_until: Timestamp,
     /// Refusals in a row, for growing pauses.
     pub(super) refusals: u32,
+    /// The plan under way and when its first act was sent.
+    pub(super) began: Option<(u64, Timestamp)>,
     /// Plan whose lost second half was made anew.
     pub(super) put_back_plan: Option<u64>,
 }
@@ -122,6 +124,7 @@ impl Default for Watch {
             bound_price: false,
             add_refused_until: Timestamp::ZERO,
             refusals: 0,
+            began: None,
             put_back_plan: None,
         }
     }

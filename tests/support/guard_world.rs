@@ -377,6 +377,10 @@ impl World {
             }],
             Action::Refresh(Refresh::Account) => vec![Event::Account(self.picture())],
             Action::Refresh(Refresh::Rules) => self.rules(),
+            Action::Refresh(Refresh::History) => vec![Event::RefreshFailed {
+                what: Refresh::History,
+                message: "no history here".to_owned(),
+            }],
             Action::Record(_) | Action::Ask(_) | Action::Unask { .. } | Action::Report(_) => {
                 Vec::new()
             }
