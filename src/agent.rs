@@ -358,6 +358,7 @@ impl<P: Port + 'static> Agent<P> {
         match request {
             // A dropped receiver means that nobody waits any more.
             Request::View(reply) => drop(reply.send(self.view())),
+            Request::Outlook(reply) => drop(reply.send(self.guard.outlook(self.now()))),
             Request::Command(command, reply) => {
                 self.reply = None;
                 self.feed(Event::Command(command));

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use plimsoll::config::{Config, ConfigError, Durability, LogLevel, default_data_dir};
 use plimsoll::domain::{Money, Rate};
 use plimsoll::guard::event::Mode;
-use plimsoll::guard::policy::{PartialClose, Policy, Silence};
+use plimsoll::guard::policy::{PartialClose, Policy, Preset, Silence};
 use secrecy::ExposeSecret;
 
 fn no_env(_: &str) -> Option<String> {
@@ -127,9 +127,11 @@ fn each_key_reaches_its_place_exactly() {
         [exchange.urls]
         rest = "https://demo-fapi.binance.com/"
         [guard]
+        preset = "careful"
         floor_distance_pct = 2.25
+        blind_distance_pct = 3
         breach_limit_pct = 0.5
-        horizon_secs = 60.5
+        horizon_secs = 600.5
         restore_factor = 2
         time_needed_ms = 7_000
         cooldown_secs = 3
@@ -162,9 +164,11 @@ fn each_key_reaches_its_place_exactly() {
     let policy = &config.policy;
     assert_eq!(policy.mode, Mode::Auto);
     assert_eq!(policy.symbols, ["BTCUSDT", "币安人生USDT"]);
+    assert_eq!(policy.triggers.preset, Preset::Careful);
     assert_eq!(policy.triggers.floor_distance, rate("0.0225"));
+    assert_eq!(policy.triggers.blind_distance, rate("0.03"));
     assert!((policy.triggers.breach_limit - 0.005).abs() < 1e-12);
-    assert_eq!(policy.triggers.horizon_ms, 60_500);
+    assert_eq!(policy.triggers.horizon_ms, 600_500);
     assert!((policy.triggers.restore_factor - 2.0).abs() < 1e-12);
     assert_eq!(policy.triggers.time_needed_ms, 7_000);
     assert_eq!((policy.cooldown_ms, policy.ask_ms), (3_000, 40_000));
@@ -231,8 +235,8 @@ fn unknown_keys_are_errors_with_the_likely_meaning() {
 #[test]
 fn wrong_types_say_what_was_found_and_what_to_write() {
     check(
-        "[guard]\nrestore_factor = \"1.5\"\n",
-        "config.toml:2: restore_factor in [guard] must be a plain number, found the text \"1.5\"; write restore_factor = 1.5",
+        "[guard]\nrestore_factor = \"2.28\"\n",
+        "config.toml:2: restore_factor in [guard] must be a plain number, found the text \"2.28\"; write restore_factor = 2.28",
     );
     check(
         "[exchange]\nlive = \"yes\"\n",
@@ -276,11 +280,11 @@ fn numbers_outside_their_range_are_refused_with_a_guess_at_the_unit() {
     );
     check(
         "[budget]\ntrim_per_action_pct = 150\n",
-        "config.toml:2: trim_per_action_pct = 150 in [budget] is above 100; write 1 to 100 %, or leave it out for 50",
+        "config.toml:2: trim_per_action_pct = 150 in [budget] is above 100; write 1 to 100 %, or leave it out for 100",
     );
     check(
         "[guard]\nbreach_limit_pct = 0\n",
-        "config.toml:2: breach_limit_pct = 0 in [guard] is below 0.05; write 0.05 to 50 %, or leave it out for 2",
+        "config.toml:2: breach_limit_pct = 0 in [guard] is below 0.05; write 0.05 to 100 %, or leave it out for 100",
     );
     check(
         "[freshness]\nmark_stale_secs = 10000\n",

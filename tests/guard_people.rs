@@ -9,7 +9,7 @@
 #[path = "support/guard_world.rs"]
 mod world;
 
-use plimsoll::domain::{Quantity, Side, Timestamp};
+use plimsoll::domain::{Quantity, Rate, Side, Timestamp};
 use plimsoll::guard::action::{Action, ReportKind};
 use plimsoll::guard::event::{Command, Event, Mode, Question};
 use plimsoll::guard::intent::{Ending, FillReport, Intent};
@@ -235,16 +235,16 @@ fn the_deadline_shrinks_with_the_time_left() {
     let patience = |step: Decimal| {
         let mut policy = asking();
         policy.ask_ms = 3_600_000;
-        policy.triggers.breach_limit = 0.02;
+        policy.triggers.floor_distance = Rate::of(dec!(0.05));
         let mut world = World::calm(policy);
-        world.wander("BTCUSDT", dec!(98500), step, 330_000);
-        if world.view().questions.is_empty() {
-            world.mark("BTCUSDT", DANGER);
-        }
+        world.command(Command::Pause);
+        world.wander("BTCUSDT", dec!(99000), step, 330_000);
+        world.command(Command::Resume);
+        world.run(1_000);
         let asked = question(&world);
         asked.deadline.since(asked.intent.planned_at)
     };
-    let (calm, wild) = (patience(dec!(2)), patience(dec!(60)));
+    let (calm, wild) = (patience(dec!(300)), patience(dec!(600)));
     assert!(wild < calm / 2, "{wild} {calm}");
     assert!(wild >= 5_000);
 }
@@ -402,7 +402,7 @@ fn what_the_trader_took_out_meanwhile_is_not_put_back_as_recycled() {
 fn spent_budgets_survive_a_restart() {
     let mut policy = policy();
     policy.budgets.add_per_position_day = money(dec!(1000));
-    policy.budgets.trim_per_action = plimsoll::domain::Rate::ZERO;
+    policy.budgets.trim_per_action = Rate::ZERO;
     let mut world = World::new(policy, vec![isolated_long()], dec!(10000));
     let spent = Spent {
         day: at(0).day_start(),

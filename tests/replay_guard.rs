@@ -10,6 +10,7 @@
 mod tapes;
 
 use plimsoll::domain::{HOUR_MS, Side};
+use plimsoll::guard::policy::Preset;
 use plimsoll::replay::{Outcome, Path, Policy, Settings, Stepping, fate, outcome};
 use tapes::{first, path};
 
@@ -54,7 +55,13 @@ fn settings(side: Side, leverage: u32) -> Settings {
 
 fn guarded(path: &Path, settings: &Settings) -> Outcome {
     let episode = first(path, settings);
-    outcome(path, &episode, Policy::Guard, settings, Stepping::Sparing)
+    outcome(
+        path,
+        &episode,
+        Policy::Guard(Preset::Balanced),
+        settings,
+        Stepping::Sparing,
+    )
 }
 
 #[test]

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use plimsoll::domain::MINUTE_MS;
+use plimsoll::guard::policy::Preset;
 use plimsoll::replay::{
     Path, Policy, Report, Row, Settings, Stepping, Watcher, in_parallel, outcome, play, trials,
 };
@@ -178,7 +179,7 @@ fn passing_over_quiet_bars_changes_nothing_on_real_prices() {
         let path = &paths[trial.path];
         for policy in Policy::ALL
             .into_iter()
-            .filter(|policy| *policy != Policy::Guard)
+            .filter(|policy| policy.preset().is_none())
         {
             let [sparing, full] = [Stepping::Sparing, Stepping::Full]
                 .map(|stepping| outcome(path, &trial.episode, policy, &settings, stepping));
@@ -187,4 +188,29 @@ fn passing_over_quiet_bars_changes_nothing_on_real_prices() {
         compared += 1;
     }
     assert!(compared >= 200, "{compared}");
+}
+
+/// The guard's state machine sees a part of the prices only; its results are those of all of them.
+#[test]
+fn passing_over_quiet_minutes_changes_nothing_for_the_guard() {
+    let Some(paths) = tapes() else { return };
+    let settings = Settings::default();
+    let all = trials(&paths, &settings);
+    let every = (all.len() / 215).max(1);
+    let compared: Vec<&plimsoll::replay::Trial> = all.iter().step_by(every | 1).collect();
+    assert!(compared.len() >= 200, "{}", compared.len());
+    let never = AtomicBool::new(false);
+    let acted = in_parallel(compared.len(), 2, &never, |index| {
+        let trial = compared[index];
+        let path = &paths[trial.path];
+        let preset = Preset::ALL[index % 3];
+        let [sparing, full] = [Stepping::Sparing, Stepping::Full].map(|stepping| {
+            let policy = Policy::Guard(preset);
+            outcome(path, &trial.episode, policy, &settings, stepping)
+        });
+        assert_eq!(sparing, full, "{preset:?} on {} {trial:?}", path.name);
+        Some(full.actions)
+    });
+    let actions: u32 = acted.iter().sum();
+    assert!(actions > 300, "{actions}");
 }

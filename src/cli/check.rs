@@ -38,7 +38,8 @@ pub(super) async fn run(args: CheckArgs) -> anyhow::Result<Exit> {
     for warning in warnings {
         say(format!("warn  {warning}"));
     }
-    let view = status::read(&port, &config, &clock, offset).await?;
+    let (guard, now) = status::look(&port, &config, &clock, offset).await?;
+    let view = guard.view(now);
     let budgets = &config.policy.budgets;
     say(format!(
         "ok    mode {}",

@@ -9,6 +9,7 @@ mod exchange;
 mod exit;
 mod journal;
 mod liq;
+mod plan;
 mod replay;
 mod run;
 mod signal;
@@ -56,6 +57,10 @@ enum Command {
     Check(check::CheckArgs),
     /// Show accounts and positions once.
     Status(status::StatusArgs),
+    /// Show per position the price at which it would be rescued, the odds, and the rescue with its
+    /// alternatives. Never acts.
+    #[command(after_help = plan::EXAMPLES)]
+    Plan(plan::PlanArgs),
     /// Run the simulated exchange alone, on this machine.
     Exchange(exchange::ExchangeArgs),
     /// Show what was done and why.
@@ -123,6 +128,7 @@ fn dispatch(command: Command) -> anyhow::Result<Exit> {
         Command::Run(args) => block_on(run::run(args)),
         Command::Check(args) => block_on(check::run(args)),
         Command::Status(args) => block_on(status::run(args)),
+        Command::Plan(args) => block_on(plan::run(args)),
         Command::Exchange(args) => block_on(async {
             exchange::run(args).await?;
             Ok(Exit::Success)

@@ -5,12 +5,12 @@ use serde::Serialize;
 
 use super::connect::{self, ConfigArg};
 use super::exit::Exit;
-use super::terminal::print;
+use super::terminal::{print, warn};
 use crate::config::Config;
-use crate::domain::{Price, Symbol};
+use crate::domain::{Price, Symbol, Timestamp};
 use crate::exchange::Port;
 use crate::guard::Guard;
-use crate::guard::action::{BalanceView, PositionView, View};
+use crate::guard::action::{BalanceView, PositionView};
 use crate::guard::event::Event;
 use crate::net::clock::Clock;
 use crate::telegram::render;
@@ -64,7 +64,8 @@ pub(super) async fn run(args: StatusArgs) -> anyhow::Result<Exit> {
     let clock = Clock::wall();
     let port = connect::port(&path, &config, &clock)?;
     let offset = port.sync_clock().await?;
-    let view = read(&port, &config, &clock, offset).await?;
+    let (guard, now) = look(&port, &config, &clock, offset).await?;
+    let view = guard.view(now);
     if args.json {
         let status = StatusJson {
             exchange: &config.exchange.name,
@@ -81,13 +82,14 @@ pub(super) async fn run(args: StatusArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// Reads the account once and lets a guard look at it; nothing can be sent from here.
-pub(super) async fn read<P: Port>(
+/// Reads the account once and lets a guard look at it; nothing can be sent from here. Returns the
+/// guard and its present.
+pub(super) async fn look<P: Port>(
     port: &P,
     config: &Config,
     clock: &Clock,
     offset_ms: i64,
-) -> anyhow::Result<View> {
+) -> anyhow::Result<(Guard, Timestamp)> {
     let account = port.account().await?;
     let mut symbols: Vec<Symbol> = Vec::new();
     for event in &account {
@@ -98,12 +100,20 @@ pub(super) async fn read<P: Port>(
     symbols.sort();
     symbols.dedup();
     let rules = port.rules(&symbols).await?;
+    // Without a history there is no forecast, but all else.
+    let history = match port.history(&symbols).await {
+        Ok(history) => history,
+        Err(error) => {
+            warn(format!("plimsoll: past prices cannot be read: {error}"));
+            Vec::new()
+        }
+    };
     let now = clock.now().plus_ms(offset_ms);
     let mut guard = Guard::new(config.policy.clone(), now);
-    for event in rules.into_iter().chain(account) {
+    for event in rules.into_iter().chain(history).chain(account) {
         guard.handle(event, now);
     }
-    Ok(guard.view(now))
+    Ok((guard, now))
 }
 
 fn position_json(view: &PositionView) -> PositionJson<'_> {

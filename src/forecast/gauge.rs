@@ -24,10 +24,12 @@ const BEYOND_CAP: f64 = 0.08;
 /// A forecast may not demand more distance than this share of the price.
 const WIDEST: f64 = 0.5;
 /// Scale of all distances by time needed: a base and a part per second, 1 at five seconds. Below two
-/// and a half seconds shorter times bring nothing more: prices are not seen oftener.
+/// and a half seconds shorter times bring nothing more: prices are not seen oftener. Above twenty
+/// seconds nothing was measured.
 const SCALE_BASE: f64 = 0.35;
 const SCALE_PER_SECOND: f64 = 0.13;
 const SCALE_LEAST: f64 = 0.7;
+const SCALE_MOST: f64 = 3.0;
 /// Standard deviations of a move that is seldom seen.
 const SELDOM: f64 = 3.0;
 
@@ -54,7 +56,7 @@ impl Gauge {
     /// Takes a newly measured time needed.
     pub fn set_time_needed(&mut self, time_needed_ms: i64) {
         let seconds = time_needed_ms.max(0) as f64 / SECOND_MS as f64;
-        let by_time = (SCALE_BASE + SCALE_PER_SECOND * seconds).max(SCALE_LEAST);
+        let by_time = (SCALE_BASE + SCALE_PER_SECOND * seconds).clamp(SCALE_LEAST, SCALE_MOST);
         self.scale = self.caution * by_time;
     }
 

@@ -11,7 +11,7 @@ use super::level::Level;
 use super::planner::{Candidate, Plan, Situation};
 use super::policy::Silence;
 use super::watch::{Danger, Line, Watch, level_for};
-use crate::domain::{Money, PositionKey, Timestamp};
+use crate::domain::{Money, PositionKey, Price, Timestamp};
 use crate::forecast::{breach, time_left_ms};
 
 /// Watch mode tells what it would do at most this often per scope.
@@ -211,11 +211,11 @@ impl Guard {
     }
 
     /// Could margin be added to the scope now, enough to matter?
-    fn can_add(&self, index: usize, now: Timestamp) -> bool {
+    pub(super) fn can_add(&self, index: usize, now: Timestamp) -> bool {
         let Some((scope, watch)) = self.watches.get(index) else {
             return false;
         };
-        let Scope::Isolated(key) = scope else {
+        let Scope::Isolated(_) = scope else {
             return false;
         };
         let Some(line) = watch.lines.first() else {
@@ -227,7 +227,7 @@ impl Guard {
             act_distance: 0.0,
             floor_crossed: false,
         };
-        let room = self.in_situation(scope, line, key, danger, now, |situation| {
+        let room = self.in_situation(scope, line, danger, None, now, |situation| {
             situation.addition_room().is_ok()
         });
         room == Some(true)
@@ -242,21 +242,25 @@ impl Guard {
     ) -> Option<Plan> {
         let (_, watch) = self.watches.iter().find(|(known, _)| known == scope)?;
         let line = watch.lines.iter().find(|line| line.key == *key)?;
-        self.in_situation(scope, line, key, danger, now, |situation| situation.plan())
+        self.in_situation(scope, line, danger, None, now, |situation| situation.plan())
     }
 
-    /// Gathers what a decision on `line` looks at.
-    fn in_situation<T>(
+    /// Gathers what a decision on `line` looks at; with `moved` as if its mark were there.
+    pub(super) fn in_situation<T>(
         &self,
         scope: &Scope,
         line: &Line,
-        key: &PositionKey,
         danger: Danger,
+        moved: Option<Price>,
         now: Timestamp,
         decide: impl FnOnce(&Situation<'_>) -> T,
     ) -> Option<T> {
+        let key = &line.key;
         let mut margin = self.desk.margin(scope)?;
         margin.rules.partial_close = self.policy.partial_close;
+        if let Some(mark) = moved {
+            margin = margin.at_mark(&key.symbol, mark);
+        }
         let (_, watch) = self.watches.iter().find(|(known, _)| known == scope)?;
         let spent = margin
             .legs
@@ -288,6 +292,7 @@ impl Guard {
             promised,
             cross_seen,
             bound_price: watch.bound_price,
+            imagined: moved.is_some(),
             add_refused: watch.add_refused_until > now,
         };
         Some(decide(&situation))

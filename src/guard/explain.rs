@@ -9,7 +9,7 @@ use super::planner::{Candidate, Plan};
 use super::policy::Policy;
 use super::watch::{Danger, Line, act_price};
 use crate::domain::{Money, Price, Rate};
-use crate::forecast::rate_up;
+use crate::forecast::{rate_up, scaled};
 
 /// At most this many alternatives are told.
 const TOLD_ALTERNATIVES: usize = 3;
@@ -66,6 +66,12 @@ pub fn percent(fraction: f64) -> String {
         ),
         None => "unknown".to_owned(),
     }
+}
+
+/// A number of percent with two decimals at most.
+#[must_use]
+pub fn percent_of(pct: f64) -> String {
+    percent(scaled(pct, 0.01))
 }
 
 /// Where a position stands: one sentence, without the final stop.

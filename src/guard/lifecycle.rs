@@ -290,6 +290,9 @@ impl Guard {
         self.second_half(&intent, fill.as_ref(), reaches, now);
         if !self.flights.contains_key(&intent.scope) {
             self.note_duration(&intent, now);
+        } else if let Some(watch) = self.watch_mut(&intent.scope) {
+            // Only a whole rescue is worth a pause.
+            watch.cooldown_until = now;
         }
     }
 

@@ -21,6 +21,7 @@ pub mod level;
 mod lifecycle;
 mod lookup;
 mod needs;
+pub mod outlook;
 mod planner;
 pub mod policy;
 mod question;
@@ -39,8 +40,8 @@ use event::{AccountChange, Command, Event, Mark, Mode, OrderOrigin, OrderUpdate,
 use flight::Flight;
 use intent::{Intent, Scope};
 use journal::{Entry, Recovered, Spent};
-use policy::Policy;
 use needs::Needs;
+use policy::Policy;
 use sight::{Findings, Sight};
 use watch::Watch;
 

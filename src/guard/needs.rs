@@ -60,7 +60,9 @@ impl Needs {
             return 1;
         }
         let rare = |tries: u32| failed.pow(tries) * 100 <= FAILING_PCT * all.pow(tries);
-        (1..TRIES_MAX).find(|tries| rare(*tries)).unwrap_or(TRIES_MAX)
+        (1..TRIES_MAX)
+            .find(|tries| rare(*tries))
+            .unwrap_or(TRIES_MAX)
     }
 }
 

@@ -27,8 +27,12 @@ const LEAST_ADD_SHARE: Rate = Rate::of(Decimal::from_parts(1, 0, 0, false, 3));
 const ADD_FACTOR: f64 = 6.0;
 /// An action must widen the distance by at least this share of mark to count as better.
 const LEAST_GAIN: f64 = 0.000_05;
+/// … and by at least this share of the distance needed.
+const LEAST_GAIN_SHARE: f64 = 0.025;
 /// Halvings when a trim size is searched: to a 256th of the largest.
 const SEARCH_STEPS: u32 = 8;
+/// The unseen book is taken to go on for at most this many times the seen one.
+const DEEPEST: Rate = Rate::of(Decimal::TEN);
 /// When the price comes near again, about this share of what is left is trimmed.
 const AGAIN_SHARE: Rate = Rate::of(Decimal::from_parts(2, 0, 0, false, 1));
 /// Bounded orders stop this share before the venue's own bound.
@@ -84,6 +88,7 @@ impl Plan {
 }
 
 /// Everything a decision looks at.
+#[derive(Clone, Copy)]
 pub(super) struct Situation<'a> {
     pub(super) scope: &'a Scope,
     pub(super) margin: &'a ScopeMargin,
@@ -103,6 +108,8 @@ pub(super) struct Situation<'a> {
     pub(super) cross_seen: bool,
     /// Use a bounded price because the venue refused a market order.
     pub(super) bound_price: bool,
+    /// The mark is not the present one: the present book says nothing.
+    pub(super) imagined: bool,
     /// The venue has just refused an addition for lack of balance.
     pub(super) add_refused: bool,
 }
@@ -144,9 +151,9 @@ impl Situation<'_> {
             let remark = format!("{} is not among the symbols to act on", self.key);
             plan.remarks.push(remark);
         }
-        let better = |candidate: &Candidate| {
-            exceeds(candidate.distance_after, self.danger.distance, LEAST_GAIN)
-        };
+        let least = scaled(self.danger.needed, LEAST_GAIN_SHARE).max(LEAST_GAIN);
+        let better =
+            |candidate: &Candidate| exceeds(candidate.distance_after, self.danger.distance, least);
         adding = adding.filter(better);
         trims.retain(better);
         plan.chosen = self.choose(adding.as_ref(), &trims);
@@ -181,7 +188,7 @@ impl Situation<'_> {
                 || widest.is_none_or(|trim| trim.distance_after <= add.distance_after)
         };
         if let Some(add) = adding.filter(enough) {
-            return Some(add.clone());
+            return Some(self.mix(add).unwrap_or_else(|| add.clone()));
         }
         let wanted = trims.iter().filter(|trim| trim.reaches);
         let cheapest = wanted.min_by_key(|trim| trim.price);
@@ -213,6 +220,32 @@ impl Situation<'_> {
             cost: Money::ZERO,
             price: self.price(&after, distance_after, Money::ZERO),
             new_money: amount,
+        })
+    }
+
+    /// An addition that does not lead out of reach, and the trim that will follow it.
+    fn mix(&self, add: &Candidate) -> Option<Candidate> {
+        if add.reaches {
+            return None;
+        }
+        let margin = self.margin.after_add(add.new_money);
+        let added = Situation {
+            margin: &margin,
+            danger: Danger {
+                distance: add.distance_after,
+                ..self.danger
+            },
+            ..*self
+        };
+        let trims = added.trims();
+        let trim = trims.into_iter().min_by_key(|trim| trim.price)?;
+        Some(Candidate {
+            label: format!("{}, then {}", add.label, trim.label),
+            line_after: trim.line_after,
+            distance_after: trim.distance_after,
+            cost: trim.cost,
+            price: trim.price,
+            ..add.clone()
         })
     }
 
@@ -539,7 +572,8 @@ impl Situation<'_> {
         quantity.is_positive().then_some(quantity)
     }
 
-    /// Average price of walking the book; beyond it, and without it, the fallback slippage.
+    /// Average price of walking the book. Beyond what is seen of it the price goes on as steeply as
+    /// within, and by the fallback slippage at least; without a book that alone is expected.
     fn expected_price(&self, leg: &Leg, quantity: Quantity) -> Price {
         let slip = self.policy.fallback_slippage;
         let factor = match leg.side {
@@ -550,13 +584,26 @@ impl Situation<'_> {
         let fill = feed.and_then(|feed| {
             let book = feed.book.as_ref()?;
             let age = feed.mark_at.since(book.at);
-            (age <= self.policy.freshness.mark_ms).then(|| book.close(leg.side, quantity))?
+            (age <= self.policy.freshness.mark_ms && !self.imagined)
+                .then(|| book.close(leg.side, quantity))?
         });
         let Some(fill) = fill.filter(|fill| fill.quantity.is_positive()) else {
             return leg.mark * factor;
         };
         let beyond = quantity - fill.quantity;
-        let notional = fill.notional + (fill.worst * factor) * beyond;
+        let depth = (fill.worst - leg.mark).abs();
+        let times = beyond.ratio(fill.quantity).unwrap_or(Rate::ZERO);
+        let deeper = depth * times.min(DEEPEST) * Rate::of(Decimal::new(5, 1));
+        let steep = match leg.side {
+            Side::Long => fill.worst - deeper,
+            Side::Short => fill.worst + deeper,
+        };
+        let flat = fill.worst * factor;
+        let further = match leg.side {
+            Side::Long => steep.min(flat).max(Price::ZERO),
+            Side::Short => steep.max(flat),
+        };
+        let notional = fill.notional + further * beyond;
         let average = notional.per(quantity).unwrap_or(leg.mark);
         match leg.side {
             Side::Long => average.min(leg.mark),

@@ -149,7 +149,7 @@ impl Default for Policy {
             symbols: Vec::new(),
             triggers: Triggers {
                 preset: Preset::default(),
-                floor_distance: pct(50),
+                floor_distance: pct(200),
                 blind_distance: pct(1_500),
                 breach_limit: 1.0,
                 horizon_ms: 15 * 60_000,

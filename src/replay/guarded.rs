@@ -36,9 +36,8 @@ const SIZE_DIGITS: i32 = 8;
 const SIZE_DECIMALS_MAX: i32 = 12;
 /// Highest leverage of the single tier.
 const LEVERAGE_MAX: u32 = 1_000;
-/// A stretch is passed over only where the distance is above this share of the price, which is more
-/// than the hard floor.
-const CLEAR_LEAST: f64 = 0.002;
+/// A stretch is passed over only where the distance is above the hard floor by this factor.
+const CLEAR_OF_FLOOR: f64 = 1.01;
 /// Most acts and answers within one step; more would be a guard that turns in circles.
 const ROUNDS_MAX: usize = 1_000;
 
@@ -101,6 +100,8 @@ struct Stage<'a> {
     /// Liquidation price as a float, for the look at every step.
     line: f64,
     gauge: Gauge,
+    /// Share of the price above which the hard floor is surely not crossed.
+    floor: f64,
     sigma: f64,
 }
 
@@ -116,6 +117,7 @@ impl<'a> Stage<'a> {
         Self {
             path,
             episode,
+            floor: float(policy.triggers.floor_distance.get()) * CLEAR_OF_FLOOR,
             gauge: Gauge::new(preset.caution(), policy.triggers.time_needed_ms),
             guard: Guard::new(policy, now),
             venue,
@@ -190,7 +192,7 @@ impl<'a> Stage<'a> {
         let needed = minute.needed_at_most(&self.gauge, falls_hurt);
         self.pending.is_none()
             && !self.guard.is_acting()
-            && needed.is_some_and(|needed| distance > needed.max(CLEAR_LEAST))
+            && needed.is_some_and(|needed| distance > needed.max(self.floor))
     }
 
     /// Between two steps acts take effect and the guard is woken where it wants to be; then the price

@@ -73,6 +73,17 @@ pub struct WorstCase {
     pub friction_bps: f64,
 }
 
+impl Row {
+    /// The policy, with its preset where it has one.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self.preset {
+            Some(preset) => format!("{} {preset}", self.policy),
+            None => self.policy.to_owned(),
+        }
+    }
+}
+
 impl Report {
     /// Sums up in the order of `played`, so that the same episodes give the same figures to the bit.
     #[must_use]

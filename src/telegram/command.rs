@@ -13,6 +13,7 @@ const CALLBACK_BYTES_MAX: usize = 64;
 pub(super) const HELP: &str = "\
 /status - mode, blindness, balances and every position with its line
 /pos - the positions, one line each
+/plan - per position the act price, the odds, and the rescue with its alternatives
 /pause - send nothing until /resume
 /resume - go on
 /mode - which mode is set
@@ -25,6 +26,8 @@ pub(super) const HELP: &str = "\
 pub(super) enum Order {
     Status,
     Positions,
+    /// What lies ahead.
+    Plan,
     /// Show the mode.
     Mode,
     /// For the agent to decide.
@@ -56,6 +59,7 @@ pub(super) fn parse(text: &str) -> Order {
     match name {
         "/status" => Order::Status,
         "/pos" => Order::Positions,
+        "/plan" => Order::Plan,
         "/pause" => Order::Tell(Command::Pause),
         "/resume" => Order::Tell(Command::Resume),
         "/help" | "/start" => Order::Help,

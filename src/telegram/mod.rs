@@ -5,6 +5,7 @@
 //! [`Request`]s and never waits for it while it should listen; nothing here can hold the guard up.
 //! Must never know an exchange, and must never show the bot token.
 
+mod ahead;
 mod api;
 mod authorise;
 mod command;
@@ -16,6 +17,8 @@ mod session;
 mod speak;
 mod threads;
 
+pub use ahead::ahead;
+
 use std::fmt;
 use std::path::PathBuf;
 
@@ -25,6 +28,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::guard::action::{Report, View};
 use crate::guard::event::{Command, Question};
 use crate::guard::intent::IntentId;
+use crate::guard::outlook::Outlook;
 use crate::net::clock::Clock;
 
 /// From the agent to the trader.
@@ -43,6 +47,8 @@ pub enum Notice {
 pub enum Request {
     /// Show the guard as it is now.
     View(oneshot::Sender<View>),
+    /// Show what lies ahead of each position.
+    Outlook(oneshot::Sender<Vec<Outlook>>),
     /// Do this; the answer is one sentence, the error one sentence of refusal.
     Command(Command, oneshot::Sender<Result<String, String>>),
 }

@@ -24,6 +24,7 @@ use super::{Notice, Request, Settings, TelegramError};
 use crate::domain::{MINUTE_MS, SECOND_MS};
 use crate::guard::action::View;
 use crate::guard::intent::IntentId;
+use crate::guard::outlook::Outlook;
 use crate::net::clock::Clock;
 
 /// Most questions to the agent that may be unanswered at a time.
@@ -48,6 +49,7 @@ type Waiting = Pin<Box<dyn Future<Output = Answered> + Send>>;
 /// What came of something that was waited for.
 pub(super) enum Answered {
     View(Order, Option<Box<View>>),
+    Ahead(Option<Vec<Outlook>>),
     Command(Option<Result<String, String>>),
     Press {
         choice: Choice,
@@ -282,6 +284,10 @@ impl<F: FnMut(String)> Session<F> {
                 self.say("There is no such mode. Use /mode watch, /mode ask or /mode auto.");
             }
             Order::Unknown => self.say("Not a command that Plimsoll knows. See /help."),
+            Order::Plan => match self.ask_agent(Request::Outlook) {
+                Some(reply) => self.wait(reply, Answered::Ahead),
+                None => self.say(BUSY),
+            },
             Order::Status | Order::Positions | Order::Mode => self.ask_view(order),
             Order::Tell(command) => {
                 let asked = self.ask_agent(|reply| Request::Command(command, reply));
@@ -383,7 +389,10 @@ impl<F: FnMut(String)> Session<F> {
                 let text = self.view_text(&order, &view);
                 self.say(&text);
             }
-            Answered::View(_, None) => self.say("The agent did not answer in time."),
+            Answered::Ahead(Some(ahead)) => self.say(&super::ahead(&ahead)),
+            Answered::View(_, None) | Answered::Ahead(None) => {
+                self.say("The agent did not answer in time.")
+            }
             Answered::Command(Some(Ok(text))) => self.say(&render::clean_lines(&text)),
             Answered::Command(Some(Err(text))) => {
                 self.say(&format!("Refused: {}", render::clean_lines(&text)));
@@ -404,6 +413,7 @@ impl<F: FnMut(String)> Session<F> {
             Order::Positions => render::positions(view),
             Order::Mode => render::mode(view.mode, view.paused),
             Order::Status
+            | Order::Plan
             | Order::Tell(_)
             | Order::Help
             | Order::Version

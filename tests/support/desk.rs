@@ -229,6 +229,7 @@ async fn agent(
             Request::View(answer) => {
                 let _ = answer.send(view.lock().unwrap().clone());
             }
+            Request::Outlook(answer) => drop(answer.send(Vec::new())),
             Request::Command(command, answer) => {
                 commands.lock().unwrap().push(command);
                 match reply.lock().unwrap().clone() {

@@ -125,16 +125,17 @@ fn grouped(title: &str, unit: Unit, rows: &[&Row], value: fn(&Row) -> Option<f64
     let mut leverages: Vec<u32> = rows.iter().map(|row| row.leverage).collect();
     leverages.sort_unstable();
     leverages.dedup();
-    let mut policies: Vec<&str> = Vec::new();
+    let mut policies: Vec<String> = Vec::new();
     for row in rows {
-        if !policies.contains(&row.policy) {
-            policies.push(row.policy);
+        let name = row.name();
+        if !policies.contains(&name) {
+            policies.push(name);
         }
     }
     let of = |policy: &str, leverage: u32| {
         let row = rows
             .iter()
-            .find(|row| row.policy == policy && row.leverage == leverage);
+            .find(|row| row.name() == policy && row.leverage == leverage);
         row.and_then(|row| value(row)).unwrap_or(f64::NAN)
     };
     GroupedBars {
@@ -148,7 +149,7 @@ fn grouped(title: &str, unit: Unit, rows: &[&Row], value: fn(&Row) -> Option<f64
         series: policies
             .iter()
             .map(|policy| Series {
-                name: (*policy).to_owned(),
+                name: policy.clone(),
                 values: leverages
                     .iter()
                     .map(|leverage| of(policy, *leverage))

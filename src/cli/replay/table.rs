@@ -57,7 +57,7 @@ pub(super) fn text(answer: &Answer) -> String {
     out
 }
 
-const HEAD: &str = "policy       lev episodes at-risk  saved   kept effic. friction  new-money wealth needless/day   calm  worst";
+const HEAD: &str = "policy         lev episodes at-risk  saved   kept effic. friction  new-money wealth needless/day   calm  worst";
 
 /// The columns of [`cells`].
 pub(super) const COLUMNS: [&str; 13] = [
@@ -83,7 +83,7 @@ pub(super) fn cells(row: &Row) -> [String; 13] {
         value.map_or_else(|| "-".to_owned(), |value| format!("{value:.places$}"))
     };
     [
-        row.policy.to_owned(),
+        row.name(),
         row.leverage.to_string(),
         row.episodes.to_string(),
         row.at_risk.to_string(),
@@ -102,7 +102,7 @@ pub(super) fn cells(row: &Row) -> [String; 13] {
 fn shown(row: &Row) -> String {
     let [policy, leverage, rest @ ..] = cells(row);
     let widths = [8, 7, 6, 6, 6, 8, 10, 6, 12, 6, 6];
-    let mut text = format!("{policy:<12} {leverage:>3}");
+    let mut text = format!("{policy:<14} {leverage:>3}");
     for (cell, width) in rest.iter().zip(widths) {
         text.push_str(&format!(" {cell:>width$}"));
     }

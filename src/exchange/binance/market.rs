@@ -148,7 +148,7 @@ pub(super) fn premium_marks(text: &str) -> Mapped<Vec<Mark>> {
 /// documentation, read 2026-11: arrays that begin with open time, open, high, low, close.
 pub(super) fn bars(text: &str) -> Mapped<Vec<Bar>> {
     let rows: Vec<Kline<'_>> = parse(text)?;
-    each(&rows, |Kline(start, _, high, low, close, _)| {
+    each(&rows, |Kline(start, _, high, low, close, ..)| {
         Ok(Bar {
             start: Timestamp::from_millis(*start),
             low: number("low", low.0)?,

@@ -243,7 +243,13 @@ pub(super) struct Kline<'a>(
     #[serde(borrow)] pub Num<'a>,
     pub Num<'a>,
     pub Num<'a>,
-    pub [IgnoredAny; 7],
+    pub IgnoredAny,
+    pub IgnoredAny,
+    pub IgnoredAny,
+    pub IgnoredAny,
+    pub IgnoredAny,
+    pub IgnoredAny,
+    pub IgnoredAny,
 );
 
 #[derive(Deserialize)]
