@@ -3,7 +3,8 @@
     clippy::expect_used,
     clippy::float_arithmetic,
     clippy::indexing_slicing,
-    reason = "a measurement stops at the first surprise"
+    clippy::print_stdout,
+    reason = "a measurement stops at the first surprise and shows its figures with --nocapture"
 )]
 
 #[path = "support/shared.rs"]

@@ -10,6 +10,7 @@
 mod bars;
 mod gauge;
 mod joint;
+mod score;
 mod tail;
 mod touch;
 mod volatility;
@@ -17,6 +18,10 @@ mod volatility;
 pub use bars::{HALF_LIVES_MIN, HISTORY_FULL_MS, HISTORY_LEAST_MS, MinuteBars, Range, Sigmas};
 pub use gauge::{Gauge, distance, exceeds, multiple, nearness, rate_up, scaled, share};
 pub use joint::{BETA_MOST, CRASH_CORRELATION, JOINT_SYMBOLS_MAX, Joint};
+pub use score::{
+    CLIP, EDGES, FORECASTS_OPEN_MAX, Forecast, Ledger, Means, SCORED_HORIZONS_MS, Score,
+    UNSEEN_MOST_MS, Verdict, kept_chance,
+};
 pub use tail::{breach_probability, distance_for, time_to_breach_ms};
 pub use touch::{Due, HORIZON_LEAST_MS, HORIZON_MOST_MS, Touch, log_distance};
 pub use volatility::Volatility;

@@ -11,7 +11,7 @@ use crate::domain::{
     Account, Balance, Book, Instrument, Leverage, MarginMode, Money, Position, PositionKey,
     PositionMode, Price, Quantity, Rate, Side, Symbol, TierTable, Timestamp,
 };
-use crate::forecast::Volatility;
+use crate::forecast::{MinuteBars, Volatility};
 use crate::margin::{Leg, ScopeMargin};
 use rust_decimal::Decimal;
 
@@ -32,6 +32,7 @@ pub(super) struct Feed {
     /// Venue time of the newest mark that came on a stream and not with an account picture.
     pub(super) streamed_at: Option<Timestamp>,
     pub(super) volatility: Volatility,
+    pub(super) bars: MinuteBars,
     pub(super) book: Option<Book>,
     pub(super) funding_rate: Option<Rate>,
     pub(super) next_funding_at: Option<Timestamp>,
@@ -288,6 +289,7 @@ impl Desk {
             return false;
         }
         feed.volatility.update(mark.price, mark.at);
+        feed.bars.update(mark.price, mark.at);
         feed.mark = Some(mark.price);
         feed.mark_at = mark.at;
         feed.streamed_at = Some(mark.at);

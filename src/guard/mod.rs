@@ -23,6 +23,7 @@ mod lookup;
 mod planner;
 pub mod policy;
 mod question;
+mod scoring;
 mod sight;
 mod view;
 mod watch;
@@ -39,6 +40,7 @@ use flight::Flight;
 use intent::{Intent, Scope};
 use journal::{Entry, Recovered, Spent};
 use policy::Policy;
+use scoring::Scoring;
 use sight::{Findings, Sight};
 use watch::Watch;
 
@@ -68,6 +70,7 @@ pub struct Guard {
     /// The venue says that the account may not trade.
     barred: bool,
     spent: BTreeMap<String, Spent>,
+    scoring: Scoring,
     sequence: u64,
     plan: u64,
     out: VecDeque<Action>,
@@ -94,6 +97,7 @@ impl Guard {
             sight: Sight::new(now),
             barred: false,
             spent: BTreeMap::new(),
+            scoring: Scoring::default(),
             sequence: 0,
             plan: 0,
             out: VecDeque::new(),
@@ -211,6 +215,7 @@ impl Guard {
                 self.assess(index, now);
             }
         }
+        self.score_mark(mark, now);
     }
 
     fn on_account(&mut self, account: &Account, now: Timestamp) {
@@ -321,6 +326,7 @@ impl Guard {
             self.mode = mode.min(self.policy.mode);
         }
         self.unfinished = recovered.unfinished;
+        self.void_forecasts(recovered.forecasts);
         self.recover_open(recovered.open, now);
     }
 

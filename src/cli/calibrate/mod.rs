@@ -185,7 +185,7 @@ fn parse_warm_up(text: &str) -> Result<i64, String> {
 }
 
 /// A length of time in its largest whole unit; a day is 24 hours here.
-fn span(ms: i64) -> String {
+pub(super) fn span(ms: i64) -> String {
     if ms % HOUR_MS == 0 {
         format!("{} h", ms / HOUR_MS)
     } else if ms % MINUTE_MS == 0 {
