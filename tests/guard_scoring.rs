@@ -1,6 +1,13 @@
 //! The guard's own forecasts: written down on time, held against the marks that follow, never counted
 //! where nobody looked.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "helpers of a test stop at the first surprise and look at two kinds of records only"
+)]
+
 #[path = "support/guard_world.rs"]
 mod world;
 

@@ -87,7 +87,7 @@ fn a_trader_reads_how_often_what_was_said_came_true() {
         "41 forecasts scored in {}; 1 still open, 42 not counted (not watched to the end).
 
 Within 15 min: 41 forecasts, the line was touched 2 times.
-  Brier score 0.0326 (base rate 0.0563: better), log score 0.1377 (base rate 0.2384: better)
+  Brier score 0.0326 (base rate 0.0584: better), log score 0.1368 (base rate 0.2463: better)
   Of 40 times it said 2–5 % (3.0 % on average), the line was touched 1 time.
   Of 1 time it said 35–50 % (40 % on average), the line was touched 1 time.
 
