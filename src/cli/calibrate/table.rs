@@ -122,7 +122,7 @@ fn reliability(horizon_ms: i64, bucket: &BucketRow) -> String {
 }
 
 #[allow(clippy::float_arithmetic, reason = "a share shown in percent")]
-fn percent(share: f64) -> String {
+pub(super) fn percent(share: f64) -> String {
     let percent = share * 100.0;
     if percent < 1.0 {
         format!("{percent:.3}%")
