@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use super::table::percent;
+use super::table::{edge, percent};
 use super::{Answer, Split, span};
 use crate::chart::{Bin, Figure, Page, Reliability, Scaling, Section, Table};
 use crate::replay::calibration::{BucketRow, Gain, Group, HorizonRow, TOLERANCE};
@@ -89,17 +89,12 @@ fn sections(groups: &[Group]) -> Vec<Section> {
     let Some(all) = groups.first() else {
         return Vec::new();
     };
-    let data = format!(
-        "{} tapes of {} bars, {} events",
-        all.tapes,
-        span(all.bar_ms),
-        all.events
-    );
+    let data = measured(all);
     let mut out = vec![
         verdict(groups, &data),
         Section {
             heading: format!("Scores ({data})"),
-            text: "Lower is better. `crash` is every tape that is not calm, rises included.".to_owned(),
+            text: "Lower is better. The crash set is every tape that is not calm, rises included.".to_owned(),
             figure: Some(Figure::Table(scores(groups))),
         },
         Section {
@@ -111,8 +106,15 @@ fn sections(groups: &[Group]) -> Vec<Section> {
         },
     ];
     for group in groups {
-        for row in group.horizons.iter().filter(|row| row.count > 0) {
-            out.push(picture(group, row));
+        let pictures = group.horizons.iter().filter(|row| row.count > 0);
+        let pictures = pictures.map(|row| picture(group, row));
+        let first = out.len();
+        out.extend(pictures);
+        if let Some(section) = out.get_mut(first) {
+            section.heading = format!("Reliability, {} ({})", set(group), measured(group));
+            "Each point is a range of forecasts: what was said on average, and how often it came true. On the dashed \
+             line both are the same. Where the 95 % band of a point reaches that line, an orange point may be chance."
+                .clone_into(&mut section.text);
         }
     }
     out
@@ -180,7 +182,7 @@ fn miss(group: &Group, row: &HorizonRow, bucket: &BucketRow) -> Vec<String> {
     vec![
         group.set.to_owned(),
         span(row.horizon_ms),
-        format!("{} – {}", percent(bucket.from), percent(bucket.to)),
+        format!("{} – {}", edge(bucket.from), edge(bucket.to)),
         bucket.count.to_string(),
         shown(bucket.forecast),
         shown(bucket.frequency),
@@ -192,9 +194,8 @@ fn scores(groups: &[Group]) -> Table {
     let line = |(group, row): (&Group, &HorizonRow)| {
         let briers = row.scores.iter().map(|score| format!("{:.4}", score.brier));
         let logs = row.scores.iter().map(|score| format!("{:.4}", score.log));
-        let better = row.gains.iter();
-        let better = better.map(|gain| gain.brier > 0.0 && gain.log > 0.0);
-        let better = if better.fold(true, |all, one| all && one) {
+        let beats = |gain: &Gain| gain.brier > 0.0 && gain.log > 0.0;
+        let better = if row.gains.iter().all(beats) {
             "yes"
         } else {
             "no"
@@ -239,6 +240,19 @@ fn gains(groups: &[Group]) -> Table {
     }
 }
 
+fn measured(group: &Group) -> String {
+    format!(
+        "{} tapes of {} bars, {} events",
+        group.tapes,
+        span(group.bar_ms),
+        group.events
+    )
+}
+
+fn set(group: &Group) -> String {
+    format!("{} tapes", group.set)
+}
+
 fn picture(group: &Group, row: &HorizonRow) -> Section {
     let bins = row.reliability.iter().filter_map(|bucket| {
         Some(Bin {
@@ -248,12 +262,9 @@ fn picture(group: &Group, row: &HorizonRow) -> Section {
             interval: bucket.band.map(|[low, high]| (low, high)),
         })
     });
-    let set = match group.set {
-        "all" => "all tapes".to_owned(),
-        set => format!("{set} tapes"),
-    };
+    let set = set(group);
     Section {
-        heading: format!("Within {}, {set}", span(row.horizon_ms)),
+        heading: String::new(),
         text: String::new(),
         figure: Some(Figure::Reliability(Reliability {
             title: format!("Within {}, {set}", span(row.horizon_ms)),

@@ -132,7 +132,7 @@ pub(super) fn percent(share: f64) -> String {
 }
 
 #[allow(clippy::float_arithmetic, reason = "a share shown in percent")]
-fn edge(share: f64) -> String {
+pub(super) fn edge(share: f64) -> String {
     format!("{}%", (share * 1_000.0).round() / 10.0)
 }
 
