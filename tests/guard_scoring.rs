@@ -11,7 +11,9 @@
 #[path = "support/guard_world.rs"]
 mod world;
 
-use plimsoll::domain::{HOUR_MS, MINUTE_MS, Timestamp};
+use std::collections::BTreeSet;
+
+use plimsoll::domain::{HOUR_MS, MINUTE_MS, MarginMode, Side, Timestamp};
 use plimsoll::forecast::{SCORED_HORIZONS_MS, UNSEEN_MOST_MS, Verdict};
 use plimsoll::guard::action::Action;
 use plimsoll::guard::event::Mode;
@@ -142,6 +144,58 @@ fn a_gap_in_the_marks_voids_what_it_hides() {
     let voided = &verdicts(&world, first)[1..];
     assert_eq!(voided.len(), 3);
     assert!(voided.iter().all(|(_, verdict)| *verdict == Verdict::Void));
+}
+
+#[test]
+fn each_position_is_asked_for_and_a_gap_of_one_symbol_voids_no_other() {
+    let mut other = position(
+        key("ETHUSDT"),
+        Side::Short,
+        dec!(0.5),
+        MarginMode::Isolated,
+        dec!(2500),
+    );
+    other.entry_price = price(dec!(100000));
+    let mut world = World::new(watching(), vec![isolated_long(), other], dec!(10000));
+    world.start(Recovered::default());
+    for round in 0..100 * 60 {
+        let step = if round % 2 == 0 { dec!(25) } else { dec!(-25) };
+        world.mark("BTCUSDT", dec!(100000) + step);
+        world.mark("ETHUSDT", dec!(100000) - step);
+        world.idle(1_000);
+    }
+    let records = world.records().into_iter();
+    let sides: BTreeSet<(String, bool)> = records
+        .filter_map(|entry| match entry {
+            Entry::Forecast {
+                key, falls_hurt, ..
+            } => Some((key.to_string(), falls_hurt)),
+            _ => None,
+        })
+        .collect();
+    let expected = [("BTCUSDT", true), ("ETHUSDT", false)];
+    assert_eq!(
+        sides,
+        expected.map(|(key, falls)| (key.to_owned(), falls)).into()
+    );
+    for _ in 0..UNSEEN_MOST_MS / 1_000 + 5 {
+        world.mark("BTCUSDT", dec!(100000));
+        world.idle(1_000);
+    }
+    world.mark("ETHUSDT", dec!(100000));
+    let voided: BTreeSet<String> = world
+        .records()
+        .into_iter()
+        .filter_map(|entry| match entry {
+            Entry::Scored {
+                key,
+                verdict: Verdict::Void,
+                ..
+            } => Some(key.to_string()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(voided, ["ETHUSDT".to_owned()].into());
 }
 
 #[test]

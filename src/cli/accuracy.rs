@@ -20,8 +20,9 @@ pub(super) const LONG: &str = "Show how often the agent's own forecasts came tru
 
 While it runs, the agent writes down every 31 minutes how likely the line of each position is to be \
 touched within 15 minutes, 1 h, 4 h and 24 h, and later whether it was. The line is the liquidation \
-price as it was then: a position that was rescued, changed or closed since is judged by the price alone. \
-What was not watched to its end (prices missing for more than two minutes, a restart) is not counted.
+price as it was then: a position that was rescued or changed since is judged by the price alone. What was \
+not watched to its end (the position closed, prices missing for more than two minutes, a restart) is not \
+counted.
 
 Both scores are better when lower. The base rate is a forecast that always says how often lines have been \
 touched so far: a forecast that does not beat it knows nothing. Forecasts of one position overlap, so that \
