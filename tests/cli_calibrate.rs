@@ -105,6 +105,49 @@ fn every_figure_of_the_json_fits_the_others() {
     }
 }
 
+#[test]
+fn a_page_with_charts_is_written_where_asked_for_and_needs_no_network() {
+    let bench = Bench::new();
+    let tapes: Vec<PathBuf> = (0..6)
+        .map(|event| {
+            let calm = if event < 2 { "-calm" } else { "" };
+            let name = format!("2026-01-{:02}_FILUSDT{calm}_1m.csv", event + 10);
+            bench.walk(&name, 11 + event, MINUTE, 3 * DAY_BARS)
+        })
+        .collect();
+    let tapes: Vec<&Path> = tapes.iter().map(PathBuf::as_path).collect();
+    let page = bench.path("report.html");
+    let asked = ["--report", page.to_str().expect("a path")];
+    let said = PROGRAM.told(&asked, &tapes);
+    assert!(said.contains("Reliability of the model"), "{said}");
+    let html = std::fs::read_to_string(&page).expect("the page");
+    assert!(html.starts_with("<!DOCTYPE html>") && html.ends_with("</html>\n"));
+    for tag in ["section", "svg", "table", "figure"] {
+        let (opened, closed) = (format!("<{tag}"), format!("</{tag}>"));
+        let count = html.matches(&closed).count();
+        assert_eq!(html.matches(&opened).count(), count, "{tag}");
+        assert!(tag != "svg" || count == 12, "one per set and horizon");
+    }
+    for set in ["all tapes", "crash tapes", "calm tapes"] {
+        for horizon in ["15 min", "1 h", "4 h", "24 h"] {
+            let title = format!("Within {horizon}, {set}");
+            assert!(html.contains(&title), "{title}");
+        }
+    }
+    assert!(html.contains("Does it keep what it says?"));
+    let inside = html
+        .replace("http://www.w3.org/2000/svg", "")
+        .replace("url(#", "");
+    for outside in [
+        "http:", "https:", "//", "<script", "@import", "url(", "<link", "<img", "src=",
+    ] {
+        assert!(!inside.contains(outside), "{outside}");
+    }
+    let nowhere = bench.path("no/such/folder.html");
+    let asked = ["--report", nowhere.to_str().expect("a path")];
+    PROGRAM.refused(&asked, &tapes, 73, &["folder.html"]);
+}
+
 /// Buckets and barriers each hold all forecasts; shares are shares.
 fn fits(row: &Value) {
     for parts in ["reliability", "barriers"] {

@@ -343,7 +343,14 @@ fn percent(share: f64) -> String {
 /// Places for a count, all so close that it is plain whose it is; the list has what finds none.
 fn around((x, y): (f64, f64), wide: f64) -> Vec<Area> {
     let (aside, over) = (wide / 2.0 + 10.0, 17.0);
-    let shifts = [(aside, 0.0), (-aside, 0.0), (0.0, -over), (0.0, over)];
+    let shifts = [
+        (aside, 0.0),
+        (-aside, 0.0),
+        (0.0, -over),
+        (0.0, over),
+        (-aside, -over),
+        (aside, over),
+    ];
     shifts
         .into_iter()
         .map(|(across, up)| Area::around((x + across, y + up), wide, SMALL + 1.0))

@@ -7,7 +7,7 @@ mod lines;
 mod write;
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
@@ -35,6 +35,9 @@ pub(super) struct JournalArgs {
     /// Only what happened since: 90m, 24h, 7d or a UTC date like 2026-11-22
     #[arg(long, value_name = "WHEN")]
     pub since: Option<String>,
+    /// Show the forecasts too, dozens a day for each position
+    #[arg(long)]
+    pub forecasts: bool,
     /// Only the newest N rows
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
@@ -55,21 +58,14 @@ fn run_at(args: &JournalArgs, out: &mut impl Write, now: Timestamp) -> anyhow::R
         .as_deref()
         .map(|text| parse_since(text, now))
         .transpose()?;
-    let dir = data_dir(args)?;
-    let journal = match Journal::open_read_only(&dir) {
-        Err(JournalError::Missing { path }) => {
-            return Err(UsageError::no_input(format!(
-                "there is no journal at {}; it begins with the first `plimsoll run`, or name its directory with --data-dir",
-                path.display()
-            ))
-            .into());
-        }
-        other => other?,
-    };
+    let (dir, journal) = open(args.config.as_deref(), args.data_dir.as_deref())?;
     let entries = journal.entries(&Filter::default())?;
     let empty = entries.is_empty();
     let mut lines = lines::lines(entries);
     lines.retain(|line| since.is_none_or(|since| line.last_at >= since));
+    let all = lines.len();
+    lines.retain(|line| args.forecasts || line.kind != lines::FORECAST);
+    let hidden = all - lines.len();
     let surplus = lines.len().saturating_sub(args.limit.unwrap_or(usize::MAX));
     lines.drain(..surplus);
     if args.json {
@@ -83,20 +79,49 @@ fn run_at(args: &JournalArgs, out: &mut impl Write, now: Timestamp) -> anyhow::R
             "The journal in {dir} is empty: nothing has been done yet."
         )
         .context("cannot write")
-    } else if lines.is_empty() {
-        writeln!(out, "The journal holds nothing for this choice.").context("cannot write")
     } else {
-        write::table(&lines, out)
+        if lines.is_empty() {
+            writeln!(out, "The journal holds nothing for this choice.").context("cannot write")?;
+        } else {
+            write::table(&lines, out)?;
+        }
+        if hidden > 0 {
+            writeln!(
+                out,
+                "Forecasts not shown: {hidden}. --forecasts shows them, `plimsoll accuracy` sums them up."
+            )
+            .context("cannot write")?;
+        }
+        Ok(())
     }
 }
 
-fn data_dir(args: &JournalArgs) -> anyhow::Result<PathBuf> {
-    if let Some(dir) = &args.data_dir {
-        return Ok(dir.clone());
+/// The journal in `data_dir`, or else in the directory that the configuration names, for reading.
+///
+/// # Errors
+/// When there is none (the message says where it was looked for) or it cannot be opened.
+pub(super) fn open(
+    config: Option<&Path>,
+    data_dir: Option<&Path>,
+) -> anyhow::Result<(PathBuf, Journal)> {
+    let dir = find(config, data_dir)?;
+    match Journal::open_read_only(&dir) {
+        Err(JournalError::Missing { path }) => Err(UsageError::no_input(format!(
+            "there is no journal at {}; it begins with the first `plimsoll run`, or name its directory with --data-dir",
+            path.display()
+        ))
+        .into()),
+        Err(other) => Err(other.into()),
+        Ok(journal) => Ok((dir, journal)),
     }
-    let config = args
-        .config
-        .clone()
+}
+
+fn find(config: Option<&Path>, data_dir: Option<&Path>) -> anyhow::Result<PathBuf> {
+    if let Some(dir) = data_dir {
+        return Ok(dir.to_owned());
+    }
+    let config = config
+        .map(Path::to_owned)
         .or_else(|| default_config_path().filter(|path| path.exists()));
     if let Some(path) = config {
         return Ok(Config::load_settings(&path)?.data_dir);

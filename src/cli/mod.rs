@@ -1,5 +1,6 @@
 //! The commands: the only place that prints, and the only one that knows the agent.
 
+mod accuracy;
 mod calibrate;
 mod check;
 mod connect;
@@ -65,6 +66,9 @@ enum Command {
     Exchange(exchange::ExchangeArgs),
     /// Show what was done and why.
     Journal(journal::JournalArgs),
+    /// Show how often the agent's own forecasts came true, from the journal; offline, no key.
+    #[command(long_about = accuracy::LONG, after_help = accuracy::EXAMPLES)]
+    Accuracy(accuracy::AccuracyArgs),
     /// Play recorded prices through protection policies and compare what each keeps; no key, no network.
     #[command(long_about = replay::LONG, after_help = replay::EXAMPLES)]
     Replay(replay::ReplayArgs),
@@ -118,6 +122,10 @@ fn dispatch(command: Command) -> anyhow::Result<Exit> {
     match command {
         Command::Journal(args) => {
             journal::run(&args, &mut std::io::stdout().lock())?;
+            Ok(Exit::Success)
+        }
+        Command::Accuracy(args) => {
+            accuracy::run(&args, &mut std::io::stdout().lock())?;
             Ok(Exit::Success)
         }
         Command::Calibrate(args) => calibrate::run(&args),

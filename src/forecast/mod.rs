@@ -9,8 +9,10 @@
 
 mod bars;
 mod gauge;
+mod joint;
 mod quick;
 pub mod schedule;
+mod score;
 mod touch;
 
 pub use bars::{
@@ -20,5 +22,10 @@ pub use gauge::{
     Gauge, breach, distance, distance_at, due, exceeds, nearing, nearness, rate_up, scaled, share,
     time_left_ms,
 };
+pub use joint::{BETA_MOST, CRASH_CORRELATION, JOINT_SYMBOLS_MAX, Joint};
 pub use quick::Quick;
+pub use score::{
+    CLIP, EDGES, FORECASTS_OPEN_MAX, Forecast, Ledger, Means, SCORED_HORIZONS_MS, Score,
+    UNSEEN_MOST_MS, Verdict, kept_chance,
+};
 pub use touch::{Due, HORIZON_LEAST_MS, HORIZON_MOST_MS, Touch, log_distance};

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::event::Mode;
 use super::intent::{Ending, FillReport, Intent, IntentId, Outcome, Resolution, Scope};
 use super::level::Level;
-use crate::domain::{Money, PositionKey, Timestamp};
+use crate::domain::{Money, PositionKey, Price, Timestamp};
+use crate::forecast::Verdict;
 
 /// One durable record.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -68,12 +69,46 @@ pub enum Entry {
     Foreign {
         text: String,
     },
+    /// How likely the line of a position was to be touched, by horizon.
+    Forecast {
+        key: PositionKey,
+        falls_hurt: bool,
+        mark: Price,
+        line: Price,
+        /// Venue time of the mark; with the key it names the forecast.
+        made_at: Timestamp,
+        chances: Vec<Chance>,
+    },
+    /// What became of one horizon of a forecast.
+    Scored {
+        key: PositionKey,
+        made_at: Timestamp,
+        horizon_ms: i64,
+        /// As it was said.
+        chance: f64,
+        verdict: Verdict,
+    },
     Started {
         version: String,
     },
     Stopped {
         reason: String,
     },
+}
+
+/// Chance, 0..1, of a touch within a horizon.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Chance {
+    pub horizon_ms: i64,
+    pub chance: f64,
+}
+
+/// Horizons of a forecast that have no verdict yet.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OpenForecast {
+    pub key: PositionKey,
+    pub made_at: Timestamp,
+    pub chances: Vec<Chance>,
 }
 
 /// What survived a restart. An empty one is the truth for a first start.
@@ -92,6 +127,9 @@ pub struct Recovered {
     /// Last mode set by command, if any.
     pub mode: Option<Mode>,
     pub paused: bool,
+    /// Forecasts that the stop left without a verdict, oldest first.
+    #[serde(default)]
+    pub forecasts: Vec<OpenForecast>,
 }
 
 /// An intent that a restart found without an end.

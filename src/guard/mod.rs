@@ -25,6 +25,7 @@ pub mod outlook;
 mod planner;
 pub mod policy;
 mod question;
+mod scoring;
 mod sight;
 mod view;
 mod watch;
@@ -42,6 +43,7 @@ use intent::{Intent, Scope};
 use journal::{Entry, Recovered, Spent};
 use needs::Needs;
 use policy::Policy;
+use scoring::Scoring;
 use sight::{Findings, Sight};
 use watch::Watch;
 
@@ -70,6 +72,7 @@ pub struct Guard {
     /// The venue says that the account may not trade.
     barred: bool,
     spent: BTreeMap<String, Spent>,
+    scoring: Scoring,
     sequence: u64,
     plan: u64,
     out: VecDeque<Action>,
@@ -96,6 +99,7 @@ impl Guard {
             sight: Sight::new(now),
             barred: false,
             spent: BTreeMap::new(),
+            scoring: Scoring::default(),
             sequence: 0,
             plan: 0,
             out: VecDeque::new(),
@@ -223,6 +227,7 @@ impl Guard {
                 self.assess(index, now);
             }
         }
+        self.score_mark(mark, now);
     }
 
     fn on_account(&mut self, account: &Account, now: Timestamp) {
@@ -333,6 +338,7 @@ impl Guard {
             self.mode = mode.min(self.policy.mode);
         }
         self.unfinished = recovered.unfinished;
+        self.void_forecasts(recovered.forecasts);
         self.recover_open(recovered.open, now);
     }
 

@@ -6,9 +6,13 @@
 use std::collections::BTreeMap;
 
 use super::row::{Corrupt, StoredEntry};
-use crate::domain::Timestamp;
+use crate::domain::{PositionKey, Timestamp};
 use crate::guard::intent::{Ending, FillReport, Intent, IntentId, IntentKind, Outcome, Resolution};
-use crate::guard::journal::{Entry, OpenIntent, Recovered, Spent, spent_key};
+use crate::guard::journal::{Chance, Entry, OpenForecast, OpenIntent, Recovered, Spent, spent_key};
+
+/// Forecasts without all their verdicts that are kept while reading; older ones are given up. A
+/// running agent has fewer: those of the last 24 h.
+const OPEN_FORECASTS_MAX: usize = 4_096;
 
 /// Something the journal could not tell; worth an alarm.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +40,7 @@ pub(super) struct Recovery {
     prefix: String,
     tracks: BTreeMap<IntentId, Track>,
     plans: BTreeMap<u64, Plan>,
+    forecasts: BTreeMap<(Timestamp, PositionKey), Vec<Chance>>,
     result: Recovered,
     damage: Vec<Damage>,
     /// Rows that are unreadable or gone; each may have used up one intent id.
@@ -63,6 +68,7 @@ impl Recovery {
             prefix: format!("plim-{instance}-"),
             tracks: BTreeMap::new(),
             plans: BTreeMap::new(),
+            forecasts: BTreeMap::new(),
             result: Recovered::default(),
             damage: Vec::new(),
             holes: 0,
@@ -100,6 +106,14 @@ impl Recovery {
                 Some(Ending::NotExecuted { .. } | Ending::Declined { .. }) => {}
             }
         }
+        let forecasts = std::mem::take(&mut self.forecasts).into_iter();
+        self.result.forecasts = forecasts
+            .map(|((made_at, key), chances)| OpenForecast {
+                key,
+                made_at,
+                chances,
+            })
+            .collect();
         self.result.last_sequence = self.result.last_sequence.saturating_add(self.holes);
         self.result.last_plan = self.result.last_plan.saturating_add(self.holes);
         (self.result, self.damage)
@@ -150,12 +164,38 @@ impl Recovery {
             }
             Entry::Mode { mode } => self.result.mode = Some(mode),
             Entry::Paused { paused } => self.result.paused = paused,
+            Entry::Forecast {
+                key,
+                made_at,
+                chances,
+                ..
+            } => {
+                self.forecasts.insert((made_at, key), chances);
+                if self.forecasts.len() > OPEN_FORECASTS_MAX {
+                    self.forecasts.pop_first();
+                }
+            }
+            Entry::Scored {
+                key,
+                made_at,
+                horizon_ms,
+                ..
+            } => self.scored((made_at, key), horizon_ms),
             Entry::Level { .. }
             | Entry::Blind { .. }
             | Entry::Sighted { .. }
             | Entry::Foreign { .. }
             | Entry::Started { .. }
             | Entry::Stopped { .. } => {}
+        }
+    }
+
+    fn scored(&mut self, name: (Timestamp, PositionKey), horizon_ms: i64) {
+        if let Some(chances) = self.forecasts.get_mut(&name) {
+            chances.retain(|chance| chance.horizon_ms != horizon_ms);
+            if chances.is_empty() {
+                self.forecasts.remove(&name);
+            }
         }
     }
 

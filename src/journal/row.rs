@@ -167,6 +167,8 @@ fn label(entry: &Entry) -> (&'static str, Option<&IntentId>, Option<String>) {
         Entry::Mode { .. } => ("mode", None, None),
         Entry::Paused { .. } => ("paused", None, None),
         Entry::Foreign { .. } => ("foreign", None, None),
+        Entry::Forecast { key, .. } => ("forecast", None, Some(key.to_string())),
+        Entry::Scored { key, .. } => ("scored", None, Some(key.to_string())),
         Entry::Started { .. } => ("started", None, None),
         Entry::Stopped { .. } => ("stopped", None, None),
     }

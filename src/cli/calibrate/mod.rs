@@ -1,5 +1,6 @@
 //! `plimsoll calibrate`: the touch forecast against what happened on price tapes.
 
+mod page;
 mod table;
 mod tapes;
 
@@ -30,6 +31,7 @@ count unless --all-bars is given. docs/calibration.md defines every figure.";
 pub(super) const EXAMPLES: &str = "Examples:
   plimsoll calibrate --tape BTCUSDT-1m-2025-10.zip
   plimsoll calibrate --tape tapes/ --split odd --json
+  plimsoll calibrate --tape tapes/ --report calibration.html
   plimsoll calibrate --tape tapes/ --horizon 5m,30m,8h --warm-up 2h
 
 Exit codes: 0 measured; 2 wrong command line; 65 broken tape, or none that can be measured;
@@ -65,6 +67,9 @@ pub(super) struct CalibrateArgs {
     /// Print one JSON object and nothing else
     #[arg(long)]
     json: bool,
+    /// Also write a page with charts, to open in a browser; needs no network
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
 }
 
 /// Which events count.
@@ -114,6 +119,9 @@ pub(super) fn run(args: &CalibrateArgs) -> anyhow::Result<Exit> {
         settings: said(args, plan),
         tapes,
     };
+    if let Some(path) = &args.report {
+        page::write(path, &answer)?;
+    }
     print(if args.json {
         serde_json::to_string(&answer)?
     } else {
@@ -185,7 +193,7 @@ fn parse_warm_up(text: &str) -> Result<i64, String> {
 }
 
 /// A length of time in its largest whole unit; a day is 24 hours here.
-fn span(ms: i64) -> String {
+pub(super) fn span(ms: i64) -> String {
     if ms % HOUR_MS == 0 {
         format!("{} h", ms / HOUR_MS)
     } else if ms % MINUTE_MS == 0 {

@@ -122,7 +122,7 @@ fn reliability(horizon_ms: i64, bucket: &BucketRow) -> String {
 }
 
 #[allow(clippy::float_arithmetic, reason = "a share shown in percent")]
-fn percent(share: f64) -> String {
+pub(super) fn percent(share: f64) -> String {
     let percent = share * 100.0;
     if percent < 1.0 {
         format!("{percent:.3}%")
@@ -132,7 +132,7 @@ fn percent(share: f64) -> String {
 }
 
 #[allow(clippy::float_arithmetic, reason = "a share shown in percent")]
-fn edge(share: f64) -> String {
+pub(super) fn edge(share: f64) -> String {
     format!("{}%", (share * 1_000.0).round() / 10.0)
 }
 

@@ -5,10 +5,16 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::domain::{Money, Timestamp};
+use super::super::accuracy::percent;
+use super::super::calibrate::span;
+use crate::domain::{Money, PositionKey, Timestamp};
+use crate::forecast::Verdict;
 use crate::guard::intent::{Ending, FillReport, Intent, IntentId, IntentKind, Outcome, Resolution};
-use crate::guard::journal::Entry;
+use crate::guard::journal::{Chance, Entry};
 use crate::journal::StoredEntry;
+
+/// Kind of the rows that are only shown when asked for: there are dozens a day for each position.
+pub(super) const FORECAST: &str = "forecast";
 
 /// One row.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -62,7 +68,12 @@ struct Story {
     intents: BTreeMap<IntentId, usize>,
     /// Where the row of the blind period that began then is.
     blind: BTreeMap<Timestamp, usize>,
+    /// Where the row of a forecast is.
+    forecasts: BTreeMap<ForecastName, usize>,
 }
+
+/// Whose line, and when it was made.
+type ForecastName = (PositionKey, Timestamp);
 
 impl Line {
     fn new(at: Timestamp, kind: &'static str, what: String) -> Self {
@@ -174,6 +185,29 @@ impl Story {
                 self.simple(at, "pause", state.to_owned(), String::new());
             }
             Entry::Foreign { text } => self.simple(at, "foreign", "seen".to_owned(), text),
+            Entry::Forecast {
+                key,
+                mark,
+                line,
+                made_at,
+                chances,
+                ..
+            } => self.forecast(
+                at,
+                (key, made_at),
+                format!("line {line}, mark {mark}"),
+                &chances,
+            ),
+            Entry::Scored {
+                key,
+                made_at,
+                horizon_ms,
+                chance,
+                verdict,
+            } => {
+                let chance = Chance { horizon_ms, chance };
+                self.scored(at, (key, made_at), chance, verdict);
+            }
             Entry::Started { version } => {
                 self.simple(
                     at,
@@ -185,6 +219,35 @@ impl Story {
             Entry::Stopped { reason } => self.simple(at, "stop", "stopped".to_owned(), reason),
             // Bookkeeping for recovery; says nothing that the rows of its intents do not.
             Entry::PlanEnded { .. } => {}
+        }
+    }
+
+    fn forecast(&mut self, at: Timestamp, name: ForecastName, reason: String, chances: &[Chance]) {
+        let mut line = Line::new(at, FORECAST, "forecast".to_owned());
+        line.scope = Some(name.0.to_string());
+        line.reason = reason;
+        line.state = chances.iter().map(said).collect::<Vec<_>>().join(", ");
+        self.forecasts.insert(name, self.lines.len());
+        self.lines.push(line);
+    }
+
+    /// Adds a verdict to the row of its forecast; one whose own record is lost gets a row of its own.
+    fn scored(&mut self, at: Timestamp, name: ForecastName, chance: Chance, verdict: Verdict) {
+        if !self.forecasts.contains_key(&name) {
+            let lost = "its own record is lost".to_owned();
+            self.forecast(at, name.clone(), lost, &[chance]);
+        }
+        let index = self.forecasts.get(&name);
+        if let Some(line) = index.and_then(|index| self.lines.get_mut(*index)) {
+            let verdict = match verdict {
+                Verdict::Touched => "touched",
+                Verdict::Untouched => "not touched",
+                Verdict::Void => "not seen",
+            };
+            let said = said(&chance);
+            let told = format!("{said} ({verdict})");
+            line.state = line.state.replacen(&said, &told, 1);
+            line.last_at = at;
         }
     }
 
@@ -221,6 +284,12 @@ impl Story {
             change(line);
         }
     }
+}
+
+/// `0.3 % in 15 min`.
+fn said(chance: &Chance) -> String {
+    let chances = percent(chance.chance);
+    format!("{chances} in {}", span(chance.horizon_ms))
 }
 
 fn outcome_of(line: &mut Line, outcome: Outcome) {

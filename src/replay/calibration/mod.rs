@@ -22,14 +22,10 @@ mod tally;
 
 use crate::domain::{DAY_MS, HOUR_MS, MINUTE_MS, Side};
 
+pub use crate::forecast::{CLIP, EDGES};
 pub use report::{BarrierRow, BucketRow, Gain, Group, HorizonRow, Score, report};
 pub use tally::Tally;
 
-/// Forecasts are clipped into this and its complement for the log score alone: one surprise of a
-/// forecast that called it impossible must not outweigh everything.
-pub const CLIP: f64 = 1e-4;
-/// Upper ends of the reliability buckets; the first begins at zero.
-pub const EDGES: [f64; 9] = [0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 1.0];
 /// Times that the events are drawn anew for a band.
 pub const DRAWS: usize = 500;
 /// Seed of these draws.
