@@ -269,10 +269,10 @@ impl Guard {
             .collect();
         // Where the venue's line is the nearer one, plan as if the wallet were as small as that line
         // says: an effect on the own line alone would not be one.
-        if line.nearest != line.own
-            && let Some(nearest) = line.nearest
+        if line.alone != line.own
+            && let Some(alone) = line.alone
         {
-            let implied = margin.wallet_for_line(&key.symbol, nearest);
+            let implied = margin.wallet_for_line(&key.symbol, alone);
             margin.wallet = margin.wallet.min(implied);
         }
         let asset = self.desk.positions.get(key)?.position.margin_asset.clone();

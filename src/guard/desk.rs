@@ -11,7 +11,7 @@ use crate::domain::{
     Account, Balance, Book, Instrument, Leverage, MarginMode, Money, Position, PositionKey,
     PositionMode, Price, Quantity, Rate, Side, Symbol, TierTable, Timestamp,
 };
-use crate::forecast::{MinuteBars, Quick, Range, share};
+use crate::forecast::{JOINT_SYMBOLS_MAX, Joint, MinuteBars, Quick, Range, share};
 use crate::margin::{Leg, ScopeMargin};
 use rust_decimal::Decimal;
 
@@ -75,6 +75,10 @@ pub(super) struct Changes {
 pub(super) struct Desk {
     pub(super) rules: BTreeMap<Symbol, Rules>,
     pub(super) feeds: BTreeMap<Symbol, Feed>,
+    /// How symbols move together.
+    pub(super) joint: Joint,
+    /// Past minutes of each symbol that are not yet in `joint`, which takes them all at once.
+    past: BTreeMap<Symbol, Vec<(Timestamp, Price)>>,
     pub(super) positions: BTreeMap<PositionKey, Held>,
     pub(super) balances: BTreeMap<String, Balance>,
     pub(super) position_mode: PositionMode,
@@ -289,6 +293,11 @@ impl Desk {
         if !self.feeds.contains_key(&mark.symbol) {
             self.feeds.insert(mark.symbol.clone(), Feed::default());
         }
+        if !self.past.is_empty() {
+            self.join_past();
+        }
+        // One symbol alone moves with nothing.
+        let several = self.feeds.len() > 1;
         let Some(feed) = self.feeds.get_mut(&mark.symbol) else {
             return false;
         };
@@ -296,6 +305,9 @@ impl Desk {
             return false;
         }
         feed.take(mark.price, mark.at);
+        if several {
+            self.joint.update(&mark.symbol, mark.price, mark.at);
+        }
         feed.streamed_at = Some(mark.at);
         if mark.funding_rate.is_some() {
             feed.funding_rate = mark.funding_rate;
@@ -306,6 +318,10 @@ impl Desk {
 
     /// Takes past mark prices; they change the forecast and nothing else.
     pub(super) fn apply_history(&mut self, symbol: &Symbol, bars: &[Bar]) {
+        if self.past.len() < JOINT_SYMBOLS_MAX {
+            let closes = bars.iter().map(|bar| (bar.start, bar.close)).collect();
+            self.past.insert(symbol.clone(), closes);
+        }
         let number = |price: Price| share(Rate::of(price.get()));
         let bars: Vec<(Timestamp, Range)> = bars
             .iter()
@@ -320,6 +336,26 @@ impl Desk {
             .collect();
         let feed = self.feeds.entry(symbol.clone()).or_default();
         feed.bars.take_history(&bars);
+    }
+
+    /// Takes what the past of several symbols says of how they move together; what was known of that
+    /// is forgotten.
+    fn join_past(&mut self) {
+        if self.past.len() < 2 {
+            self.past.clear();
+            return;
+        }
+        let mut past: Vec<(Timestamp, &Symbol, Price)> = Vec::new();
+        for (symbol, closes) in &self.past {
+            past.extend(closes.iter().map(|(at, close)| (*at, symbol, *close)));
+        }
+        past.sort_by_key(|(at, symbol, _)| (*at, *symbol));
+        let mut joint = Joint::default();
+        for (at, symbol, close) in past {
+            joint.update(symbol, close, at);
+        }
+        self.joint = joint;
+        self.past.clear();
     }
 
     pub(super) fn apply_book(&mut self, book: Book) {

@@ -87,6 +87,7 @@ pub(super) fn standing(
     };
     let source = match (line.own, line.venue) {
         (Some(own), _) if same(own, nearest) => "",
+        (Some(_), _) if line.alone != line.nearest => " (with the other positions moving along)",
         (None, _) => " (the exchange's number, own one missing)",
         (Some(_), Some(venue)) if same(venue, nearest) => " (the exchange's number)",
         (Some(_), _) => " (after the coming funding)",

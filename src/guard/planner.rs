@@ -8,7 +8,7 @@ use super::desk::Desk;
 use super::intent::{IntentKind, Scope};
 use super::journal::Spent;
 use super::policy::{Budgets, Policy};
-use super::watch::{Danger, reach};
+use super::watch::{Danger, line_together, more_dangerous, reach};
 use crate::domain::{
     Instrument, MarginMode, Money, PositionKey, PositionMode, Price, Quantity, Rate, Side,
 };
@@ -513,7 +513,7 @@ impl Situation<'_> {
         } else {
             scope
         };
-        let line_after = after.liquidation_price(&self.key.symbol);
+        let line_after = self.line_after(&after);
         let distance_after = if after.legs.is_empty() {
             1.0
         } else {
@@ -549,6 +549,21 @@ impl Situation<'_> {
             price: self.price(&after, distance_after, cost),
             new_money: Money::ZERO,
         })
+    }
+
+    /// Line of the nearest position in the state `after`, with its other symbols moving along.
+    fn line_after(&self, after: &ScopeMargin) -> Option<Price> {
+        let symbol = &self.key.symbol;
+        let alone = after.liquidation_price(symbol);
+        let Some(leg) = after.legs.iter().find(|leg| leg.key == *self.key) else {
+            return alone;
+        };
+        if after.legs.iter().all(|other| other.key.symbol == *symbol) {
+            return alone;
+        }
+        let falls = self.falls_hurt;
+        let together = line_together(after, &self.desk.joint, symbol, leg.mark, falls);
+        more_dangerous(alone, together, falls)
     }
 
     /// A size that passes the filters: whole steps, at least the minimum, no dust left behind.

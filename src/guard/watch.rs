@@ -9,8 +9,8 @@ use super::level::Level;
 use super::policy::Policy;
 use crate::domain::{Money, PositionKey, Price, Rate, Side, Symbol, Timestamp};
 use crate::forecast::schedule::{ADD_AT, INNER, TRIM_AT};
-use crate::forecast::{Gauge, breach, distance, exceeds, nearness, scaled, share};
-use crate::margin::{ScopeMargin, Tally, Verdict};
+use crate::forecast::{Gauge, Joint, breach, distance, exceeds, nearness, rate_up, scaled, share};
+use crate::margin::{ScopeMargin, Shock, Tally, Verdict};
 use rust_decimal::Decimal;
 
 /// Nearness (distance over act distance) below which a level begins.
@@ -35,6 +35,8 @@ pub(super) struct Line {
     /// The venue's number, while it belongs to the present state.
     pub(super) venue: Option<Price>,
     /// The more dangerous of both, and of the own number after a funding payment that is near.
+    pub(super) alone: Option<Price>,
+    /// The same, or the mark at which the scope dies when its other symbols move along.
     pub(super) nearest: Option<Price>,
     /// Mark at which the hard floor is crossed, from `nearest`.
     pub(super) floor: Option<Price>,
@@ -312,19 +314,54 @@ fn lines_of(
         let funded = funded
             .as_ref()
             .and_then(|margin| own_line(margin, symbol, mark));
-        let nearest = more_dangerous(own, venue, falls_hurt);
-        let nearest = more_dangerous(nearest, funded, falls_hurt);
+        let alone = more_dangerous(own, venue, falls_hurt);
+        let alone = more_dangerous(alone, funded, falls_hurt);
+        let together = margin
+            .filter(|_| entangled)
+            .and_then(|margin| line_together(margin, &desk.joint, symbol, mark, falls_hurt));
+        let nearest = more_dangerous(alone, together, falls_hurt);
         Line {
             key: position.key.clone(),
             falls_hurt,
             own,
             venue,
+            alone,
             nearest,
             floor: nearest
                 .and_then(|line| act_price(line, policy.triggers.floor_distance, falls_hurt)),
         }
     };
     desk.members(scope).map(line_of).collect()
+}
+
+/// Mark of `symbol` at which `margin` dies when its other symbols move along as they do in a crash:
+/// those that are hurt by it with the larger beta, those that are counted on with the smaller one.
+pub(super) fn line_together(
+    margin: &ScopeMargin,
+    joint: &Joint,
+    symbol: &Symbol,
+    mark: Price,
+    falls_hurt: bool,
+) -> Option<Price> {
+    let mut shock = Shock::of(symbol);
+    for leg in margin.legs.iter().filter(|leg| leg.key.symbol != *symbol) {
+        let other = &leg.key.symbol;
+        let hurt = margin.net_side(other).map(|side| side == Side::Long) == Some(falls_hurt);
+        let beta = if hurt {
+            joint.beta(other, symbol)
+        } else {
+            joint.least_beta(other, symbol)
+        };
+        shock.betas.insert(other.clone(), rate_up(beta));
+    }
+    let reach = margin.reach(&shock);
+    let share = if falls_hurt { reach.down } else { reach.up }?;
+    let factor = if falls_hurt {
+        Rate::ONE - share
+    } else {
+        Rate::ONE + share
+    };
+    Price::new((mark * factor).get()).ok()
 }
 
 /// Danger of one line at the newest mark.
@@ -412,7 +449,11 @@ fn on_line(margin: &ScopeMargin, mark: Price) -> Option<Price> {
     (!margin.is_healthy()).then_some(mark)
 }
 
-fn more_dangerous(own: Option<Price>, venue: Option<Price>, falls_hurt: bool) -> Option<Price> {
+pub(super) fn more_dangerous(
+    own: Option<Price>,
+    venue: Option<Price>,
+    falls_hurt: bool,
+) -> Option<Price> {
     match (own, venue) {
         (Some(own), Some(venue)) if falls_hurt => Some(own.max(venue)),
         (Some(own), Some(venue)) => Some(own.min(venue)),
