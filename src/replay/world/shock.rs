@@ -40,22 +40,20 @@ pub fn shock_factors(shock: Shock, seed: u64) -> (Vec<Decimal>, usize) {
     let ends = begins + over;
     let last = ends + steps(REST_MS);
     let factor = |step: i64| {
-        let calm = ppm(CALM_PPM * stray(seed, step) / PPM);
         if step < begins {
             // The account sees exactly the present price when it comes.
-            let calm = if step == enter { Decimal::ZERO } else { calm };
-            return Decimal::ONE + calm;
+            let strays = if step == enter { 0 } else { stray(seed, step) };
+            return Decimal::ONE + ppm(CALM_PPM * strays / PPM);
         }
         let way = (step - begins).min(over) * PPM / over;
-        let room = 4 * way * (PPM - way) / PPM;
-        let strays = STRAY_PPM * stray(seed ^ 1, step) / PPM * room / PPM;
-        let done = ppm((way + strays).clamp(0, PPM));
-        let rest = if step > ends {
-            Decimal::ONE + calm
+        let strays = STRAY_PPM * stray(seed ^ 1, step) / PPM;
+        let done = if step <= ends {
+            way + strays * (4 * way * (PPM - way) / PPM) / PPM
         } else {
-            Decimal::ONE
+            // At rest it never goes beyond the end of the move.
+            PPM - strays.abs() / 4
         };
-        (Decimal::ONE + shock.by.get() * done) * rest
+        Decimal::ONE + shock.by.get() * ppm(done.clamp(0, PPM))
     };
     let factors = (0..=last).map(factor).collect();
     (factors, usize::try_from(enter).unwrap_or(0))
