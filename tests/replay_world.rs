@@ -155,7 +155,10 @@ fn baselines_act_on_all_positions_of_a_cross_account() {
     );
     assert!(!ratio.liquidated && ratio.kept > 0.0, "{ratio:?}");
     // Both positions in each pass.
-    assert!(ratio.actions > 0 && ratio.actions.is_multiple_of(2), "{ratio:?}");
+    assert!(
+        ratio.actions > 0 && ratio.actions.is_multiple_of(2),
+        "{ratio:?}"
+    );
     assert!(small.actions > 2, "{small:?}");
 }
 
