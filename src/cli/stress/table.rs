@@ -47,8 +47,9 @@ pub(super) fn text(answer: &Answer) -> String {
         }
     }
     for note in &answer.notes {
-        out.push_str(&format!("Note: {note}.\n"));
+        out.push_str(&format!("Note: {}.\n", note.trim_end_matches('.')));
     }
+    out.push_str("Lost is equity at the end against now; a minus is a gain. Kept is the share of the positions still held.\n");
     out.push_str("A simulated exchange with a made-up book: the real one may treat you worse. Nothing was sent.");
     out
 }
