@@ -21,6 +21,10 @@ const TRIM_PART: Decimal = Decimal::from_parts(2, 0, 0, false, 2);
 /// Slippage that `ratio-trim` reckons with.
 const SLIPPAGE: Decimal = Decimal::from_parts(5, 0, 0, false, 4);
 
+/// While maintenance takes less of a cross balance than this no trigger is near: at any leverage
+/// from 1 on, and where a position needs at least 0.12 %.
+const CALM: Rate = Rate::of(Decimal::from_parts(5, 0, 0, false, 2));
+
 /// A baseline at work.
 pub(super) struct Baseline {
     policy: Policy,
@@ -70,7 +74,7 @@ impl Baseline {
 
     /// What is to be done now, if anything.
     pub(super) fn decide(&mut self, stand: &Stand, fee: Rate) -> Option<Close> {
-        if self.waits {
+        if self.waits || stand.is_calm(CALM) {
             return None;
         }
         let found = match self.policy {

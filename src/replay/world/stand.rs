@@ -430,6 +430,17 @@ impl Stand {
         })
     }
 
+    /// Are all positions cross, and does maintenance take less than `limit` of their balance? Costs
+    /// less than a look at each position.
+    pub(super) fn is_calm(&self, limit: Rate) -> bool {
+        let cross = |seat: &Seat| seat.mode == MarginMode::Cross;
+        self.seats.iter().all(cross)
+            && self.wallets().is_some_and(|wallets| {
+                let balance = wallets.cross_wallet + wallets.cross_unrealized;
+                wallets.cross_maintenance < balance * limit
+            })
+    }
+
     /// Share of the balance that maintenance takes, of the worst scope.
     pub(super) fn worst_ratio(&self) -> Rate {
         let Some(wallets) = self.wallets() else {
