@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::book::{Book, BookError};
+use super::book::{Backed, Book, BookError};
 use super::input::Source;
 use super::tables::Tables;
 use crate::cli::exit::UsageError;
@@ -10,7 +10,7 @@ use crate::domain::{
     Account, Balance, ContractKind, MarginMode, Money, Position, PositionMode, Rate, Symbol,
     TierTable, Timestamp,
 };
-use crate::margin::Venue;
+use crate::margin::{Leg, Venue};
 
 /// An account as it stands in a file, with the tiers of its symbols.
 pub(in crate::cli) struct Held {
@@ -54,55 +54,38 @@ pub(in crate::cli) fn read(path: &Path) -> anyhow::Result<Held> {
             "`collateral`, `reserved` and `other_maintenance` are not played",
         ));
     }
-    let mut held = Held {
-        account: Account {
-            position_mode: if stated.hedge {
-                PositionMode::Hedge
-            } else {
-                PositionMode::OneWay
-            },
-            can_trade: true,
-            ..Account::default()
-        },
-        tiers: Vec::new(),
-        taker_fee: book.taker_fee,
-        notes: book.notes.clone(),
+    let legs = || book.scopes.iter().flat_map(|backed| &backed.margin.legs);
+    if legs().any(|leg| leg.contract != ContractKind::Linear) {
+        return Err(refuse("inverse contracts are not played"));
+    }
+    let position_mode = if stated.hedge {
+        PositionMode::Hedge
+    } else {
+        PositionMode::OneWay
     };
-    for (asset, amount) in &book.idle {
-        held.fund(asset.as_deref(), *amount);
+    Ok(Held::of(&book, position_mode))
+}
+
+fn position(backed: &Backed, leg: &Leg) -> Position {
+    let mode = backed.margin.mode;
+    Position {
+        key: leg.key.clone(),
+        side: leg.side,
+        quantity: leg.quantity,
+        entry_price: leg.entry,
+        margin_mode: mode,
+        margin_asset: name(backed.asset.as_deref()),
+        leverage: leg.leverage.map(|leverage| leverage.whole().max(1)),
+        isolated_wallet: match mode {
+            MarginMode::Isolated => backed.margin.wallet,
+            MarginMode::Cross => Money::ZERO,
+        },
+        mark_price: leg.mark,
+        venue_liquidation: None,
+        venue_maintenance: None,
+        auto_add_margin: false,
+        updated_at: Timestamp::ZERO,
     }
-    for backed in &book.scopes {
-        let mode = backed.margin.mode;
-        if mode == MarginMode::Cross {
-            held.fund(backed.asset.as_deref(), backed.margin.wallet);
-        }
-        for leg in &backed.margin.legs {
-            if leg.contract != ContractKind::Linear {
-                return Err(refuse("inverse contracts are not played"));
-            }
-            held.tiers
-                .push((leg.key.symbol.clone(), (*leg.tiers).clone()));
-            held.account.positions.push(Position {
-                key: leg.key.clone(),
-                side: leg.side,
-                quantity: leg.quantity,
-                entry_price: leg.entry,
-                margin_mode: mode,
-                margin_asset: name(backed.asset.as_deref()),
-                leverage: leg.leverage.map(|leverage| leverage.whole().max(1)),
-                isolated_wallet: match mode {
-                    MarginMode::Isolated => backed.margin.wallet,
-                    MarginMode::Cross => Money::ZERO,
-                },
-                mark_price: leg.mark,
-                venue_liquidation: None,
-                venue_maintenance: None,
-                auto_add_margin: false,
-                updated_at: Timestamp::ZERO,
-            });
-        }
-    }
-    Ok(held)
 }
 
 /// Settlement asset where a name does not say it.
@@ -111,6 +94,33 @@ fn name(asset: Option<&str>) -> String {
 }
 
 impl Held {
+    fn of(book: &Book, position_mode: PositionMode) -> Self {
+        let mut held = Self {
+            account: Account {
+                position_mode,
+                can_trade: true,
+                ..Account::default()
+            },
+            tiers: Vec::new(),
+            taker_fee: book.taker_fee,
+            notes: book.notes.clone(),
+        };
+        for (asset, amount) in &book.idle {
+            held.fund(asset.as_deref(), *amount);
+        }
+        for backed in &book.scopes {
+            if backed.margin.mode == MarginMode::Cross {
+                held.fund(backed.asset.as_deref(), backed.margin.wallet);
+            }
+            for leg in &backed.margin.legs {
+                held.tiers
+                    .push((leg.key.symbol.clone(), (*leg.tiers).clone()));
+                held.account.positions.push(position(backed, leg));
+            }
+        }
+        held
+    }
+
     fn fund(&mut self, asset: Option<&str>, amount: Money) {
         let balance = self.account.balances.entry(name(asset)).or_default();
         *balance = Balance {

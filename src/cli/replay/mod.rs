@@ -181,12 +181,7 @@ pub(super) async fn run(args: ReplayArgs) -> anyhow::Result<Exit> {
     if args.world || args.margin == Margins::Cross {
         return world::run(args).await;
     }
-    if args.faults.is_some() || args.depth.is_some() || args.funding_rate.is_some() {
-        return Err(UsageError::new(
-            "--faults, --depth and --funding-rate need --world or --margin cross: the standard episode has none of them",
-        )
-        .into());
-    }
+    world::unused(&args)?;
     let (settings, policies, threads) = decide(&args)?;
     let watcher = Arc::new(Watcher::default());
     // Listens before the tapes are read, which may take a while.

@@ -126,6 +126,19 @@ pub(super) async fn run(args: ReplayArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
+/// Refuses what the standard episode does not have.
+///
+/// # Errors
+/// A setting of the world without the world.
+pub(super) fn unused(args: &ReplayArgs) -> Result<(), UsageError> {
+    if args.faults.is_some() || args.depth.is_some() || args.funding_rate.is_some() {
+        return Err(UsageError::new(
+            "--faults, --depth and --funding-rate need --world or --margin cross: the standard episode has none of them",
+        ));
+    }
+    Ok(())
+}
+
 /// Those that were asked for, or all that make sense here.
 fn policies(
     args: &ReplayArgs,

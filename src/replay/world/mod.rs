@@ -13,16 +13,20 @@
 //! | `stand` | the account on its exchange, and what the guard can read of it |
 //! | `carry` | intents to requests, refusals to reactions |
 //! | `news` | what the exchange tells the owner, as events |
-//! | `play` | [`play`]: the driver |
+//! | `play` | [`play()`]: the driver |
+//! | `ended` | [`Run`]: what became of a scene |
 //! | `baseline` | what baselines do, read off the exchange's own numbers |
-//! | `joint` | [`JointEpisode`]: episodes of one to three tapes at once |
+//! | `group` | [`JointEpisode`]: accounts on one to three tapes at once, and their scenes |
+//! | `joint` | [`play_joint`]: how policies fare with them |
 //! | `tally` | [`JointReport`]: rows of figures over them |
 //! | `shock` | made-up price moves |
 //! | `stress` | [`stress()`]: the present account through shocks and recorded crashes |
 
 mod baseline;
 mod carry;
+mod ended;
 mod faults;
+mod group;
 mod joint;
 mod news;
 mod play;
@@ -37,12 +41,11 @@ use crate::sim::{BookShape, Market, Seat, Tape};
 
 use super::policy::Policy;
 
+pub use ended::{Act, Deed, LegEnd, Look, Run};
 pub use faults::{Fate as RequestFate, Faults};
-pub use joint::{
-    Group, JointEpisode, JointFate, JointOutcome, JointPlayed, JointSettings, JointTrial, Posture,
-    groups, joint_trials, play_joint, plays_in,
-};
-pub use play::{Act, Deed, LegEnd, Look, Run, play};
+pub use group::{Group, JointEpisode, JointSettings, JointTrial, Posture, groups, joint_trials};
+pub use joint::{JointFate, JointOutcome, JointPlayed, play_joint, plays_in};
+pub use play::play;
 pub use shock::{Shock, shock_factors};
 pub use stress::{Course, Present, PresentError, Stressed, Walk, stress};
 pub use tally::{JointReport, JointRow};

@@ -6,8 +6,8 @@ use rust_decimal::Decimal;
 use secrecy::SecretString;
 
 use super::carry::{self, Request};
+use super::ended::{Act, Deed, LegEnd};
 use super::news::{self, FORCED};
-use super::play::{Act, Deed, LegEnd};
 use super::{Scene, World};
 use crate::domain::{
     Account, Balance, Book, MarginMode, Money, Position, PositionKey, PositionMode, Price,

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::joint::{Group, JointFate, JointOutcome, JointPlayed, Posture};
+use super::group::{Group, Posture};
+use super::joint::{JointFate, JointOutcome, JointPlayed};
 use crate::replay::policy::Policy;
 
 const BPS: f64 = 10_000.0;
