@@ -15,8 +15,10 @@ mod replay;
 mod run;
 mod signal;
 mod status;
+mod stress;
 mod tapes;
 mod terminal;
+mod worlds;
 
 use clap::{Parser, Subcommand};
 
@@ -79,6 +81,9 @@ enum Command {
     #[command(long_about = decode::LONG, after_help = decode::EXAMPLES)]
     Decode(decode::DecodeArgs),
     Liq(Box<liq::LiqArgs>),
+    /// Play your positions through price shocks and recorded crashes, without and with the guard. Never acts.
+    #[command(long_about = stress::LONG, after_help = stress::EXAMPLES)]
+    Stress(Box<stress::StressArgs>),
 }
 
 /// Parses the command line, runs the command, and says in one sentence what went wrong.
@@ -131,6 +136,7 @@ fn dispatch(command: Command) -> anyhow::Result<Exit> {
         Command::Calibrate(args) => calibrate::run(&args),
         Command::Decode(args) => decode::run(&args),
         Command::Liq(args) => liq::run(*args),
+        Command::Stress(args) => block_on(stress::run(*args)),
         Command::Replay(args) => block_on(replay::run(args)),
         Command::Demo(args) => block_on(demo::run(args)),
         Command::Run(args) => block_on(run::run(args)),

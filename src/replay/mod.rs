@@ -14,6 +14,7 @@
 //! | `guarded` | the same for the real guard |
 //! | `run` | [`play`]: all episodes, in parallel |
 //! | `report` | [`Report`]: rows of figures |
+//! | [`world`] | the real guard against the simulated exchange: several positions, faults, stress |
 //! | `calibration` | the touch forecast held against what happened |
 //!
 //! The definitions of the standard episode and of each figure stand in `docs/benchmark.md`.
@@ -32,6 +33,7 @@ mod path;
 mod policy;
 mod report;
 mod run;
+pub mod world;
 
 use crate::domain::{DAY_MS, HOUR_MS, SECOND_MS, Side};
 

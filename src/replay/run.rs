@@ -82,7 +82,7 @@ pub fn play(
 }
 
 /// Is `index` one of `wanted` that are spread evenly over `all`?
-fn chosen(index: usize, all: usize, wanted: usize) -> bool {
+pub(super) fn chosen(index: usize, all: usize, wanted: usize) -> bool {
     let share = |index: usize| index as u128 * wanted.min(all) as u128 / all.max(1) as u128;
     share(index + 1) > share(index)
 }

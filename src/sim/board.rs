@@ -10,6 +10,7 @@
 //! - the depth of the market is 0.4 % of the floor of its last tier, at least [`LEAST_DEPTH`].
 //!
 //! So in calm water a side spans about 1 % and in a crash it is up to twenty times thinner and wider.
+//! A [`BookShape::Steady`] book stays as it is in calm water, whatever the price does.
 //! What orders take stays taken until the next tape step.
 
 use std::collections::BTreeMap;
@@ -32,6 +33,16 @@ const CALM_PPB: i128 = 300_000;
 /// Stress never passes this many units.
 const STRESS_MAX: i128 = 20;
 
+/// How the depth of the made-up book follows the market.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BookShape {
+    /// Thinner and wider the faster the price moves, over the last minute or so.
+    #[default]
+    Collapsing,
+    /// Always as deep and as tight as in calm water.
+    Steady,
+}
+
 pub(crate) type Boards = BTreeMap<Symbol, Board>;
 
 /// Everything the venue knows about one market now.
@@ -50,14 +61,23 @@ pub(crate) struct Board {
     shock_ppb: i128,
     seed: u64,
     depth: Decimal,
+    shape: BookShape,
     book: Option<Book>,
 }
+
+/// Return per step of calm water, in parts per billion.
+const STILL_PPB: i128 = CALM_PPB / 3;
 
 /// Each tape step moves the update id by this much, as if several changes had been bundled.
 const IDS_PER_STEP: u64 = 16;
 
 impl Board {
-    pub(crate) fn new(market: Market, tape: Tape, seed: u64, start: Timestamp) -> Option<Self> {
+    pub(crate) fn new(
+        market: Market,
+        tape: Tape,
+        (seed, shape): (u64, BookShape),
+        start: Timestamp,
+    ) -> Option<Self> {
         let mark = tape.mark_at(start).or(tape.marks.first().copied())?;
         let cursor = (0..tape.marks.len())
             .find(|index| tape.time_of(*index) > start)
@@ -76,9 +96,10 @@ impl Board {
             last: mark,
             update_id: 1_000_000,
             cursor,
-            shock_ppb: CALM_PPB / 3,
+            shock_ppb: STILL_PPB,
             seed,
             depth,
+            shape,
             book: None,
         })
     }
@@ -212,8 +233,12 @@ impl Board {
         ) else {
             return Vec::new();
         };
-        let stress_milli = (self.shock_ppb * 1_000 / CALM_PPB).min(STRESS_MAX * 1_000);
-        let half_ppb = 50_000 + self.shock_ppb.min(CALM_PPB * STRESS_MAX) / 6;
+        let shock_ppb = match self.shape {
+            BookShape::Collapsing => self.shock_ppb,
+            BookShape::Steady => STILL_PPB,
+        };
+        let stress_milli = (shock_ppb * 1_000 / CALM_PPB).min(STRESS_MAX * 1_000);
+        let half_ppb = 50_000 + shock_ppb.min(CALM_PPB * STRESS_MAX) / 6;
         let gap_ppb = 80 * (1_000 + stress_milli);
         let mut levels = Vec::with_capacity(LEVELS as usize);
         let mut last = 0_i128;

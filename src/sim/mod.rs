@@ -14,6 +14,7 @@
 //! | `board` | one market: its mark and its synthetic [`book`](Exchange::book) |
 //! | `matching` | orders: filters, reduce-only, margin check, walking the book |
 //! | `settle` | what a fill does to wallets and positions |
+//! | `seat` | [`Seat`]: a position put in place as it stands |
 //! | `settings` | leverage, margin type, position mode, margin moves, transfers |
 //! | `algo` | resting stops |
 //! | [`law`] | what five venues' rules say of a position: equity, maintenance, events |
@@ -35,6 +36,7 @@ mod model;
 mod order;
 mod refusal;
 pub mod scenario;
+mod seat;
 mod settings;
 mod settle;
 pub mod tape;
@@ -48,11 +50,13 @@ pub use account::{
     SymbolConfig, Transfer, TransferKind, WalletView,
 };
 pub use algo::{AlgoKind, AlgoOrder, AlgoRequest, AlgoStatus, WorkingPrice};
+pub use board::BookShape;
 pub use model::{AccountReason, Exchange, ExchangeSpec, Notice, PrivateNotice, ReleaseModel};
 pub use order::{
     Execution, Order, OrderKind, OrderRequest, OrderSide, OrderStatus, TimeInForce, Trade,
 };
 pub use refusal::Refusal;
+pub use seat::Seat;
 
 /// Mark prices of one instrument at a fixed step.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 
 use super::account::{Account, AccountId, Income, IncomeKind, KeyScopes, PositionView, remember};
 use super::algo::AlgoOrder;
-use super::board::{Board, Boards, mix};
+use super::board::{Board, Boards, BookShape, mix};
 use super::health::Rules;
 use super::law::Law;
 use super::matching::max_notional;
@@ -46,6 +46,8 @@ pub struct ExchangeSpec {
     pub partial_close: ReleaseModel,
     /// Whose margin rules hold: what positions need, when they are over, what may be taken out.
     pub law: Law,
+    /// How the book follows the market.
+    pub book: BookShape,
     /// Decides everything that is made up: depth of the book and listen keys.
     pub seed: u64,
     pub start: Timestamp,
@@ -62,6 +64,7 @@ impl ExchangeSpec {
             funding_rate: Rate::of(Decimal::new(1, 4)),
             partial_close: ReleaseModel::ProRata,
             law: Law::BinanceUsdm,
+            book: BookShape::default(),
             seed: 1,
             start,
         }
@@ -143,7 +146,7 @@ impl Exchange {
         let mut boards = BTreeMap::new();
         for (market, tape) in std::mem::take(&mut spec.markets) {
             let symbol = market.instrument.symbol.clone();
-            if let Some(board) = Board::new(market, tape, spec.seed, spec.start) {
+            if let Some(board) = Board::new(market, tape, (spec.seed, spec.book), spec.start) {
                 boards.insert(symbol, board);
             }
         }

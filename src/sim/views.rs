@@ -43,6 +43,13 @@ impl Exchange {
             .collect()
     }
 
+    /// True when the account holds no position.
+    #[must_use]
+    pub fn is_flat(&self, account: AccountId) -> bool {
+        let found = self.accounts.get(account.0);
+        found.is_none_or(|a| a.slots.values().all(|slot| slot.amount.is_zero()))
+    }
+
     /// One slot, empty or not; `None` for an unknown account or symbol.
     #[must_use]
     pub fn position(&self, account: AccountId, key: &PositionKey) -> Option<PositionView> {

@@ -6,6 +6,7 @@
 //! | `json` | JSON read by key path, complaints with line and column |
 //! | `tables`, `symbol` | built-in risk tables; what a contract's name says |
 //! | `known`, `book` | defaults filled in, positions gathered into scopes |
+//! | `held` | the account of a file for `plimsoll stress` |
 //! | `notes` | what is said beside the numbers |
 //! | `what_if` | the book after a move, a trim, an addition |
 //! | `answer`, `text` | the numbers, for machines and for people |
@@ -14,6 +15,7 @@ mod account;
 mod answer;
 mod book;
 mod flags;
+mod held;
 mod input;
 mod json;
 mod known;
@@ -28,6 +30,8 @@ mod fuzz_tests;
 
 use std::fmt::Write;
 use std::path::PathBuf;
+
+pub(super) use self::held::{Held, read};
 
 use clap::Args;
 use serde::Serialize;

@@ -3,6 +3,7 @@
 mod gather;
 mod page;
 mod table;
+mod world;
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -19,7 +20,8 @@ use super::exit::{Exit, UsageError};
 use super::signal;
 use super::tapes::{parse_span as span, threads};
 use super::terminal::{print, warn};
-use crate::domain::{DAY_MS, HOUR_MS, MINUTE_MS, Side};
+use super::worlds::{DepthArg, FaultsArg};
+use crate::domain::{DAY_MS, HOUR_MS, MINUTE_MS, Rate, Side};
 use crate::guard::policy::Preset;
 use crate::replay::{
     FEE, HALF_LIFE_MIN, Policy, Report, Row, SLIPPAGE, SLIPPAGE_PER_SIGMA, STEP_MS, Settings,
@@ -38,12 +40,18 @@ virtual time, and say what each would have kept and at what price.
 A standard episode: one isolated linear position, entered every 4 h after 24 h of tape, long and short, \
 at 10, 20 and 50 times leverage, with its initial margin once more in reserve; it ends after 24 h, or with \
 the tape if at least 12 h are left. `guard` is the real guard with its default limits in auto mode. \
-Tapes of different bar lengths get rows of their own. docs/benchmark.md defines every figure.";
+Tapes of different bar lengths get rows of their own. docs/benchmark.md defines every figure.
+
+With --world the same position stands on the simulated exchange instead, with its book, its risk tiers, funding \
+and, if wanted, faults. --margin cross plays two and three positions of one account there: neighbouring tapes of one \
+date, 40,000 of notional each, all long, all short and hedged, at the leverage given and with the reserve in the cross \
+wallet.";
 
 pub(super) const EXAMPLES: &str = "Examples:
   plimsoll replay --tape BTCUSDT-1m-2025-10.zip
   plimsoll replay --tape tapes/ --policy none --policy naive --leverage 20 --json
   plimsoll replay --tape tapes/ --policy guard --guard-episodes 200 --report kept.html
+  plimsoll replay --tape tapes/ --margin cross --entry-every 24h --faults api
 
 Exit codes: 0 played (also when Ctrl-C cut it short: the report then says that it is partial);
 2 wrong command line; 65 broken tape, or none long enough; 66 no such tape.";
@@ -78,6 +86,21 @@ pub(super) struct ReplayArgs {
     /// Play the guard in at most this many episodes, evenly spread [default: all]
     #[arg(long, value_name = "N")]
     guard_episodes: Option<usize>,
+    /// Play on the simulated exchange, with its book, tiers, funding and faults
+    #[arg(long)]
+    world: bool,
+    /// Margin mode; cross plays accounts of two and three positions, always on the simulated exchange
+    #[arg(long, value_name = "MODE", default_value = "isolated")]
+    margin: Margins,
+    /// What goes wrong between guard and exchange, on the simulated exchange [default: none]
+    #[arg(long, value_name = "KIND")]
+    faults: Option<FaultsArg>,
+    /// Depth of the made-up order book of the simulated exchange [default: collapse]
+    #[arg(long, value_name = "KIND")]
+    depth: Option<DepthArg>,
+    /// Funding on the simulated exchange in percent per eight hours, paid by longs; 0: none [default: 0.01]
+    #[arg(long, value_name = "PCT", allow_hyphen_values = true, value_parser = parse_funding)]
+    funding_rate: Option<Rate>,
     /// Threads [default: one per processor]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -94,6 +117,12 @@ enum Sides {
     Long,
     Short,
     Both,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Margins {
+    Isolated,
+    Cross,
 }
 
 /// A policy as the command line names it: the guard once, its presets apart.
@@ -176,6 +205,10 @@ struct Job {
 }
 
 pub(super) async fn run(args: ReplayArgs) -> anyhow::Result<Exit> {
+    if args.world || args.margin == Margins::Cross {
+        return world::run(args).await;
+    }
+    world::unused(&args)?;
     let (settings, policies, threads) = decide(&args)?;
     let watcher = Arc::new(Watcher::default());
     // Listens before the tapes are read, which may take a while.
@@ -352,6 +385,17 @@ fn progress(watcher: &Watcher, all: usize) {
 fn show(text: &str) {
     let mut out = std::io::stderr().lock();
     drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+}
+
+/// `0.01`, `-0.02%`: at most 5 % either way, as a fraction.
+fn parse_funding(text: &str) -> Result<Rate, String> {
+    let limit = rust_decimal::Decimal::from(5);
+    text.trim_end_matches('%')
+        .parse::<rust_decimal::Decimal>()
+        .ok()
+        .filter(|pct| pct.abs() <= limit)
+        .map(Rate::from_pct)
+        .ok_or_else(|| "a rate in percent from -5 to 5, such as 0.01".to_owned())
 }
 
 /// `4h`, `30m`, `90s`, `1d`: at least a minute, at most a year, in milliseconds.

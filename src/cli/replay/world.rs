@@ -1,0 +1,330 @@
+//! Episodes on the simulated exchange: one isolated position, or two and three cross ones.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path as File;
+use std::sync::Arc;
+
+use anyhow::Context;
+use rust_decimal::Decimal;
+use serde::Serialize;
+
+use super::super::exit::{Exit, UsageError};
+use super::super::signal;
+use super::super::terminal::print;
+use super::super::worlds::{DepthArg, FaultsArg};
+use super::gather::{self, Tapes};
+use super::table::span;
+use super::{EPISODES_MAX, Margins, ReplayArgs, decide, watch};
+use crate::chart::{Figure, Page, Section, Table};
+use crate::domain::MarginMode;
+use crate::replay::world::{
+    JointReport, JointRow, JointSettings, World, groups, joint_trials, play_joint, plays_in,
+};
+use crate::replay::{Policy, Watcher};
+
+/// What is printed.
+#[derive(Serialize)]
+struct Answer {
+    /// True when it was stopped before all episodes were played.
+    partial: bool,
+    episodes: usize,
+    episodes_all: usize,
+    rows: Vec<JointRow>,
+    settings: Said,
+    tapes: Tapes,
+    /// Groups of tapes by their number of positions.
+    groups: BTreeMap<usize, usize>,
+}
+
+/// The settings that a reader needs to compare two reports.
+#[derive(Serialize)]
+struct Said {
+    margin: MarginMode,
+    notional: String,
+    leverages: Vec<u32>,
+    entry_every_ms: i64,
+    warm_up_ms: i64,
+    length_ms: i64,
+    least_ms: i64,
+    reserve_pct: u32,
+    delay_ms: i64,
+    depth: DepthArg,
+    faults: FaultsArg,
+    funding_rate: String,
+    taker_fee: String,
+    guard_episodes: Option<usize>,
+}
+
+pub(super) async fn run(args: ReplayArgs) -> anyhow::Result<Exit> {
+    let (base, asked, threads) = decide(&args)?;
+    let margin = match args.margin {
+        Margins::Isolated => MarginMode::Isolated,
+        Margins::Cross => MarginMode::Cross,
+    };
+    let policies = policies(&args, asked, margin)?;
+    let world = world(&args);
+    let settings = JointSettings::new(margin, base);
+    let watcher = Arc::new(Watcher::default());
+    let stopped = signal::stopped();
+    let gathered = gather::gather(&args.tape, threads, &settings.base)?;
+    let groups = groups(&gathered.paths, &settings.legs);
+    let found = joint_trials(&gathered.paths, &groups, &world, &settings);
+    if found.is_empty() {
+        return Err(UsageError::bad_input(match margin {
+            MarginMode::Isolated => "no tape is long enough for an episode",
+            MarginMode::Cross => "no two tapes of one date and bar length are long enough for an episode: their names must begin with the same date, such as 2025-10-10_BTCUSDT_1m.csv",
+        })
+        .into());
+    }
+    if found.len() > EPISODES_MAX {
+        return Err(UsageError::new(format!(
+            "{} episodes are more than the {EPISODES_MAX} that one run may have; use a longer --entry-every or fewer tapes",
+            found.len()
+        ))
+        .into());
+    }
+    let all = found.len();
+    let mut counted: BTreeMap<usize, usize> = BTreeMap::new();
+    for group in &groups {
+        *counted.entry(group.paths.len()).or_default() += 1;
+    }
+    let said = said(&args, &settings, &world);
+    let seen = Arc::clone(&watcher);
+    let guarded = args.guard_episodes.unwrap_or(usize::MAX);
+    let work = tokio::task::spawn_blocking(move || {
+        let played = play_joint(
+            &gathered.paths,
+            (&groups, &found),
+            &policies,
+            (&world, &settings),
+            guarded,
+            threads,
+            &seen,
+        );
+        let report = JointReport::of(&groups, &policies, &played);
+        (gathered.tapes, report, played.len())
+    });
+    let (tapes, report, episodes) = watch(work, stopped, &watcher, all).await?;
+    let answer = Answer {
+        partial: episodes < all,
+        episodes,
+        episodes_all: all,
+        rows: report.rows,
+        settings: said,
+        tapes,
+        groups: counted,
+    };
+    if let Some(path) = &args.report {
+        write(path, &answer)?;
+    }
+    print(if args.json {
+        serde_json::to_string(&answer)?
+    } else {
+        text(&answer)
+    })?;
+    Ok(Exit::Success)
+}
+
+/// Refuses what the standard episode does not have.
+///
+/// # Errors
+/// A setting of the world without the world.
+pub(super) fn unused(args: &ReplayArgs) -> Result<(), UsageError> {
+    if args.faults.is_some() || args.depth.is_some() || args.funding_rate.is_some() {
+        return Err(UsageError::new(
+            "--faults, --depth and --funding-rate need --world or --margin cross: the standard episode has none of them",
+        ));
+    }
+    Ok(())
+}
+
+/// Those that were asked for, or all that make sense here.
+fn policies(
+    args: &ReplayArgs,
+    asked: Vec<Policy>,
+    margin: MarginMode,
+) -> Result<Vec<Policy>, UsageError> {
+    let (known, unknown): (Vec<Policy>, Vec<Policy>) = asked
+        .into_iter()
+        .partition(|policy| plays_in(*policy, margin));
+    match unknown.first() {
+        Some(policy) if !args.policy.is_empty() => Err(UsageError::new(format!(
+            "{} is not played with {margin} margin on the simulated exchange",
+            policy.name()
+        ))),
+        Some(_) | None => Ok(known),
+    }
+}
+
+fn world(args: &ReplayArgs) -> World {
+    let default = World::default();
+    World {
+        delay_ms: args.delay_ms,
+        faults: args.faults.unwrap_or(FaultsArg::None).faults(),
+        book: args.depth.unwrap_or(DepthArg::Collapse).shape(),
+        funding_rate: match args.funding_rate {
+            Some(rate) => Some(rate).filter(|rate| !rate.is_zero()),
+            None => default.funding_rate,
+        },
+        ..default
+    }
+}
+
+fn said(args: &ReplayArgs, settings: &JointSettings, world: &World) -> Said {
+    let base = &settings.base;
+    let plain = |value: Decimal| value.normalize().to_string();
+    Said {
+        margin: settings.margin,
+        notional: plain(settings.notional.get()),
+        leverages: base.leverages.clone(),
+        entry_every_ms: base.entry_every_ms,
+        warm_up_ms: base.warm_up_ms,
+        length_ms: base.length_ms,
+        least_ms: base.least_ms,
+        reserve_pct: args.reserve_pct,
+        delay_ms: world.delay_ms,
+        depth: args.depth.unwrap_or(DepthArg::Collapse),
+        faults: args.faults.unwrap_or(FaultsArg::None),
+        funding_rate: world
+            .funding_rate
+            .map_or_else(|| "0".to_owned(), |rate| plain(rate.get())),
+        taker_fee: plain(world.taker_fee.get()),
+        guard_episodes: args.guard_episodes,
+    }
+}
+
+const COLUMNS: [&str; 15] = [
+    "policy",
+    "lev",
+    "episodes",
+    "at-risk",
+    "saved",
+    "kept",
+    "effic.",
+    "friction",
+    "new-money",
+    "wealth",
+    "needless/day",
+    "worse",
+    "worst",
+    "trims-nearest",
+    "other",
+];
+
+fn text(answer: &Answer) -> String {
+    let mut out = String::new();
+    if answer.partial {
+        let _ = writeln!(
+            out,
+            "PARTIAL: stopped after {} of {} episodes; the figures below are of those alone.\n",
+            answer.episodes, answer.episodes_all
+        );
+    }
+    let _ = writeln!(
+        out,
+        "On the simulated exchange with {} and {}; friction in bps of the entry notional.\n",
+        answer.settings.depth.words(),
+        answer.settings.faults.words()
+    );
+    for (heading, rows) in sections(answer) {
+        let _ = writeln!(out, "{heading}");
+        let mut lines = vec![COLUMNS.map(str::to_owned)];
+        lines.extend(rows.into_iter().map(cells));
+        for line in lines {
+            let [policy, rest @ ..] = &line;
+            let _ = write!(out, "{policy:<12}");
+            for (cell, name) in rest.iter().zip(COLUMNS.iter().skip(1)) {
+                let width = name.len().max(6);
+                let _ = write!(out, " {cell:>width$}");
+            }
+            out.push('\n');
+        }
+        out.push('\n');
+    }
+    if !answer.tapes.without_episode.is_empty() {
+        let _ = writeln!(
+            out,
+            "{} tapes are too short for an episode; --json names them",
+            answer.tapes.without_episode.len()
+        );
+    }
+    out.push_str("Shares are means over episodes at risk, needless acts over the others; docs/benchmark.md defines each.");
+    out
+}
+
+/// Rows of one bar length, number of positions and posture, with their heading.
+fn sections(answer: &Answer) -> Vec<(String, Vec<&JointRow>)> {
+    let mut sections: BTreeMap<(i64, usize, bool), Vec<&JointRow>> = BTreeMap::new();
+    for row in &answer.rows {
+        let key = (row.bar_ms, row.legs, row.hedged);
+        sections.entry(key).or_default().push(row);
+    }
+    let heading = |(bar_ms, legs, hedged): (i64, usize, bool)| {
+        let mode = answer.settings.margin;
+        let positions = match (legs, hedged) {
+            (1, _) => format!("1 {mode} position"),
+            (_, false) => format!("{legs} {mode} positions of one direction"),
+            (_, true) => format!("{legs} {mode} positions, long and short in turn"),
+        };
+        format!("{positions}, {} bars", span(bar_ms))
+    };
+    sections
+        .into_iter()
+        .map(|(key, rows)| (heading(key), rows))
+        .collect()
+}
+
+fn cells(row: &JointRow) -> [String; 15] {
+    #[allow(clippy::float_arithmetic, reason = "a share shown in percent")]
+    let pct = |share: Option<f64>| {
+        share.map_or_else(|| "-".to_owned(), |share| format!("{:.1}%", share * 100.0))
+    };
+    let plain = |value: Option<f64>, places: usize| {
+        value.map_or_else(|| "-".to_owned(), |value| format!("{value:.places$}"))
+    };
+    [
+        row.policy.to_owned(),
+        row.leverage.to_string(),
+        row.episodes.to_string(),
+        row.at_risk.to_string(),
+        pct(row.saved),
+        pct(row.kept),
+        pct(row.kept_efficiency),
+        plain(row.friction_bps, 1),
+        plain(row.new_money, 2),
+        pct(row.wealth),
+        plain(row.needless_per_day, 2),
+        row.made_worse.to_string(),
+        pct(row.worst),
+        row.trims_nearest.to_string(),
+        row.trims_other.to_string(),
+    ]
+}
+
+/// Writes the page; an existing file is replaced.
+fn write(path: &File, answer: &Answer) -> anyhow::Result<()> {
+    let table = |(heading, rows): (String, Vec<&JointRow>)| Section {
+        heading,
+        text: String::new(),
+        figure: Some(Figure::Table(Table {
+            caption: String::new(),
+            header: COLUMNS.map(str::to_owned).to_vec(),
+            rows: rows.into_iter().map(|row| cells(row).to_vec()).collect(),
+        })),
+    };
+    let page = Page {
+        title: "What would each policy have kept on the simulated exchange?".to_owned(),
+        lead: format!(
+            "{}{} accounts were opened on recorded prices and left to each policy, with {} and {}.",
+            if answer.partial { "PARTIAL. " } else { "" },
+            answer.episodes,
+            answer.settings.depth.words(),
+            answer.settings.faults.words()
+        ),
+        sections: sections(answer).into_iter().map(table).collect(),
+        footer: format!("plimsoll {} replay.", env!("CARGO_PKG_VERSION")),
+    };
+    std::fs::write(path, page.html())
+        .with_context(|| format!("the report cannot be written to {}", path.display()))
+}
