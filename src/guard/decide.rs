@@ -62,6 +62,7 @@ impl Guard {
         if level != watch.level {
             self.change_level(index, level, worst, now);
         }
+        self.returns(index, level, now);
         if level >= Level::Acting
             && let Some((line, danger)) = worst
         {
@@ -300,7 +301,7 @@ impl Guard {
         }
     }
 
-    fn intent(
+    pub(super) fn intent(
         &mut self,
         scope: Scope,
         chosen: &Candidate,
@@ -449,7 +450,8 @@ impl Guard {
 
     /// Books an intent on the budgets of its position. A second half spends what the first freed.
     fn charge(&mut self, intent: &Intent, now: Timestamp) {
-        if intent.recycled {
+        if intent.recycled || !intent.is_rescue() {
+            self.repay(intent, now);
             return;
         }
         let mut spent = self.spent_today(&intent.key, now);
@@ -464,6 +466,10 @@ impl Guard {
     /// Takes what surely was not executed off the budgets of the day on which it was booked.
     pub(super) fn refund(&mut self, flight: &Flight, now: Timestamp) {
         let intent = &flight.intent;
+        if !intent.is_rescue() {
+            self.unrepay(intent, now);
+            return;
+        }
         let mut spent = self.spent_today(&intent.key, now);
         if intent.recycled || flight.charged_at.day_start() != spent.day {
             return;

@@ -4,6 +4,7 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::{FromPrimitive, ToPrimitive};
 
 use super::desk::{Growth, SizeChange};
+use super::giveback::Return;
 use super::intent::{FillReport, Intent, IntentKind};
 use super::planner::{Candidate, Plan};
 use super::policy::Policy;
@@ -190,7 +191,33 @@ pub fn deed(intent: &Intent) -> String {
                 intent.key, intent.side
             )
         }
+        IntentKind::TakeBack { amount } => format!(
+            "take {} {} of the margin that Plimsoll added to {} back",
+            money(*amount),
+            intent.margin_asset,
+            intent.key
+        ),
     }
+}
+
+/// Why margin that was added may go back.
+pub(super) fn giving_back(found: &Return, factor: f64, after_ms: i64) -> String {
+    let line = |line: Option<Price>| line.map_or_else(|| "none".to_owned(), price);
+    let hours = Decimal::from(after_ms)
+        .checked_div(Decimal::from(crate::domain::HOUR_MS))
+        .map_or_else(String::new, |hours| grouped(hours, 1));
+    let factor = Decimal::from_f64(factor).map_or_else(String::new, |factor| grouped(factor, 2));
+    format!(
+        "Calm for {hours} h: of the {} that Plimsoll added {} can go back; mark {}, line from {} to {} ({} away), more than {factor} times the act line of {} and the {} at which it was added",
+        money(found.lent),
+        money(found.amount),
+        price(found.mark),
+        line(found.line_before),
+        line(found.line_after),
+        percent(found.distance_after),
+        percent(found.act_distance),
+        percent(crate::forecast::share(found.rescued_at)),
+    )
 }
 
 /// What the account showed afterwards.

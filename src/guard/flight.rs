@@ -108,9 +108,12 @@ impl Flight {
             let same = position.side == intent.side
                 && position.margin_mode == intent.margin_mode
                 && position.quantity == intent.before.quantity;
-            // An addition is verified against the wallet it started from.
-            let adds = matches!(intent.kind, IntentKind::AddMargin { .. });
-            same && (!adds || position.isolated_wallet == intent.before.isolated_wallet)
+            // A change of margin is verified against the wallet it started from.
+            let moves = matches!(
+                intent.kind,
+                IntentKind::AddMargin { .. } | IntentKind::TakeBack { .. }
+            );
+            same && (!moves || position.isolated_wallet == intent.before.isolated_wallet)
         })
     }
 
@@ -131,7 +134,12 @@ impl Flight {
     pub(super) fn is_complete(&self, fill: Option<FillReport>) -> bool {
         match (&self.intent.kind, fill) {
             (IntentKind::Reduce { quantity, .. }, Some(fill)) => fill.quantity >= *quantity,
-            (IntentKind::Reduce { .. } | IntentKind::AddMargin { .. }, _) => true,
+            (
+                IntentKind::Reduce { .. }
+                | IntentKind::AddMargin { .. }
+                | IntentKind::TakeBack { .. },
+                _,
+            ) => true,
         }
     }
 
@@ -146,7 +154,9 @@ impl Flight {
     pub(super) fn takes(&self, asset: &str) -> Money {
         match self.intent.kind {
             IntentKind::AddMargin { amount } if self.intent.margin_asset == asset => amount,
-            IntentKind::AddMargin { .. } | IntentKind::Reduce { .. } => Money::ZERO,
+            IntentKind::AddMargin { .. }
+            | IntentKind::Reduce { .. }
+            | IntentKind::TakeBack { .. } => Money::ZERO,
         }
     }
 
@@ -218,9 +228,16 @@ impl Flight {
     pub(super) fn untouched(&self, desk: &Desk) -> bool {
         let before = &self.intent.before;
         desk.positions.get(&self.intent.key).is_some_and(|held| {
+            let wallet = held.position.isolated_wallet;
+            let unmoved = match self.intent.kind {
+                IntentKind::TakeBack { .. } => wallet >= before.isolated_wallet,
+                IntentKind::AddMargin { .. } | IntentKind::Reduce { .. } => {
+                    wallet <= before.isolated_wallet
+                }
+            };
             held.position.side == self.intent.side
                 && held.position.quantity == before.quantity
-                && held.position.isolated_wallet <= before.isolated_wallet
+                && unmoved
         })
     }
 
@@ -235,6 +252,10 @@ impl Flight {
             (IntentKind::AddMargin { amount }, _) => held.is_some_and(|position| {
                 let slack = tolerated(*amount, position, desk);
                 position.isolated_wallet >= before.isolated_wallet + *amount - slack
+            }),
+            (IntentKind::TakeBack { amount }, _) => held.is_some_and(|position| {
+                let slack = tolerated(*amount, position, desk);
+                position.isolated_wallet <= before.isolated_wallet - *amount + slack
             }),
             (IntentKind::Reduce { .. }, Stage::Verifying { .. })
                 if held.is_some_and(|position| position.side != self.intent.side) =>
@@ -304,7 +325,7 @@ pub(super) fn freed_by(
     let position = &held.position;
     let asked = match intent.kind {
         IntentKind::Reduce { quantity, .. } => quantity,
-        IntentKind::AddMargin { .. } => Quantity::ZERO,
+        IntentKind::AddMargin { .. } | IntentKind::TakeBack { .. } => Quantity::ZERO,
     };
     let mut fill = fill.copied().unwrap_or_default();
     if !fill.quantity.is_positive() {

@@ -57,7 +57,8 @@ impl fmt::Display for Scope {
     }
 }
 
-/// The two things that are ever done to a position. Neither can raise exposure.
+/// The things that are ever done. None can raise exposure; what takes margin away again does so only
+/// in calm and never past a multiple of the act distance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case")]
 pub enum IntentKind {
@@ -71,6 +72,8 @@ pub enum IntentKind {
         /// Add back, as a second intent under the same plan, at most what the trim freed.
         recycle: bool,
     },
+    /// Move `amount` of margin that Plimsoll itself has added back into the cross wallet.
+    TakeBack { amount: Money },
 }
 
 /// What the account showed when the intent was made; verification compares with it.
@@ -104,6 +107,17 @@ pub struct Intent {
     /// One sentence with the numbers that led here.
     pub reason: String,
     pub planned_at: Timestamp,
+}
+
+impl Intent {
+    /// Is it a rescue, which counts against the budgets and starts a cool-down?
+    #[must_use]
+    pub fn is_rescue(&self) -> bool {
+        match self.kind {
+            IntentKind::AddMargin { .. } | IntentKind::Reduce { .. } => true,
+            IntentKind::TakeBack { .. } => false,
+        }
+    }
 }
 
 /// What an executed order did, as far as the venue has said.

@@ -123,6 +123,7 @@ impl Guard {
             watch.add_refused_until = watch.add_refused_until.min(longest);
             watch.told_at = watch.told_at.map(|at| at.min(now));
         }
+        self.loans.stir_all(now);
         for flight in self.flights.values_mut().chain(&mut self.backlog) {
             flight.clamp_waits(now, &self.policy);
         }
@@ -164,6 +165,11 @@ impl Guard {
         let Some(intent) = self.flight_mut(id).map(|flight| flight.intent.clone()) else {
             return;
         };
+        if !intent.is_rescue() {
+            let code = code.map_or_else(String::new, |code| format!(" (code {code})"));
+            self.return_refused(id, format!("refused: {message}{code}"), now);
+            return;
+        }
         let scope = intent.scope;
         let adds = matches!(intent.kind, IntentKind::AddMargin { .. });
         let mut pause = SHORT_PAUSE_MS;
@@ -270,22 +276,17 @@ impl Guard {
         {
             watch.stale = true;
             watch.refresh_lines(&intent.scope, &self.desk, &self.policy);
-            watch.refusals = 0;
-            watch.helpless = None;
-            watch.rest_until = now.plus_ms(SHORT_PAUSE_MS);
             line = watch
                 .lines
                 .iter()
                 .find(|line| line.key == intent.key)
                 .and_then(|line| line.nearest);
-            watch.falls_short = !reaches;
-            let pause = if reaches {
-                self.policy.cooldown_ms
-            } else {
-                SHORT_PAUSE_MS
-            };
-            watch.cooldown_until = now.plus_ms(pause);
+            if intent.is_rescue() {
+                rest_after(watch, reaches, self.policy.cooldown_ms, now);
+            }
         }
+        self.lend(&intent, now);
+        self.returned(&intent, now);
         let text = explain::verified(&intent, fill.as_ref(), line);
         self.tell(&intent, ReportKind::Verified, Severity::Warning, text, now);
         self.second_half(&intent, fill.as_ref(), reaches, now);
@@ -328,6 +329,10 @@ impl Guard {
         let intent = flight.intent;
         let text = format!("Not done: {}; {message}.", explain::deed(&intent));
         self.record_end(&intent, Ending::NotExecuted { message });
+        if !intent.is_rescue() {
+            self.tell_not_returned(&intent, text, now);
+            return;
+        }
         if let Some(watch) = self.watch_mut(&intent.scope) {
             watch.rest_until = watch.rest_until.max(resume);
         }
@@ -381,7 +386,9 @@ impl Guard {
         self.out
             .push_back(Action::Record(Entry::PlanEnded { plan: intent.plan }));
         let pause = self.policy.cooldown_ms;
-        if let Some(watch) = self.watch_mut(&intent.scope) {
+        if intent.is_rescue()
+            && let Some(watch) = self.watch_mut(&intent.scope)
+        {
             watch.cooldown_until = now.plus_ms(pause);
             watch.rest_until = now.plus_ms(SHORT_PAUSE_MS);
         }
@@ -511,4 +518,14 @@ impl Guard {
         let scope = Some(intent.scope.clone());
         self.report(now, kind, severity, scope, Some(intent.clone()), text);
     }
+}
+
+/// The pauses that follow a rescue that was seen.
+fn rest_after(watch: &mut Watch, reaches: bool, cooldown_ms: i64, now: Timestamp) {
+    watch.refusals = 0;
+    watch.helpless = None;
+    watch.rest_until = now.plus_ms(SHORT_PAUSE_MS);
+    watch.falls_short = !reaches;
+    let pause = if reaches { cooldown_ms } else { SHORT_PAUSE_MS };
+    watch.cooldown_until = now.plus_ms(pause);
 }

@@ -10,11 +10,13 @@
 //! paused, or while an input that the decision needs is stale.
 
 pub mod action;
+pub mod allowance;
 mod decide;
 mod desk;
 pub mod event;
 pub mod explain;
 mod flight;
+mod giveback;
 pub mod intent;
 pub mod journal;
 pub mod level;
@@ -36,6 +38,7 @@ use action::{Action, Report, ReportKind, Severity, View};
 use desk::{Changes, Desk, scope_of};
 use event::{AccountChange, Command, Event, Mark, Mode, OrderOrigin, OrderUpdate, Refresh};
 use flight::Flight;
+use giveback::Loans;
 use intent::{Intent, Scope};
 use journal::{Entry, Recovered, Spent};
 use policy::Policy;
@@ -68,6 +71,8 @@ pub struct Guard {
     /// The venue says that the account may not trade.
     barred: bool,
     spent: BTreeMap<String, Spent>,
+    /// Margin of ours in positions.
+    loans: Loans,
     sequence: u64,
     plan: u64,
     out: VecDeque<Action>,
@@ -94,6 +99,10 @@ impl Guard {
             sight: Sight::new(now),
             barred: false,
             spent: BTreeMap::new(),
+            loans: Loans::new(
+                policy.allowance.give_back.allowed,
+                policy.allowance.give_back.after_ms,
+            ),
             sequence: 0,
             plan: 0,
             out: VecDeque::new(),
@@ -223,6 +232,7 @@ impl Guard {
         self.tell_foreign(&changes, now);
         self.void_questions(now);
         self.look(now);
+        self.follow_loans(now);
         self.verify_flights(account.taken_at, now);
         self.resume_unfinished(now);
         self.assess_all(now);
@@ -238,6 +248,7 @@ impl Guard {
         self.tell_foreign(&changes, now);
         self.void_questions(now);
         self.look(now);
+        self.follow_loans(now);
         self.assess_all(now);
     }
 
@@ -266,6 +277,7 @@ impl Guard {
         );
         self.report(now, ReportKind::Blind, Severity::Warning, None, None, text);
         self.sight.restart(now);
+        self.loans.stir_all(now);
         if gap_ms < 0 {
             self.desk.clamp_times(now);
             self.clamp_waits(now);
@@ -321,6 +333,7 @@ impl Guard {
             self.mode = mode.min(self.policy.mode);
         }
         self.unfinished = recovered.unfinished;
+        self.restore_loans(recovered.loans, now);
         self.recover_open(recovered.open, now);
     }
 
@@ -433,6 +446,7 @@ impl Guard {
                 reason: reason.clone(),
             }));
             let text = if what.blocks() {
+                self.loans.stir_all(now);
                 format!("BLIND: {reason}. Nothing is sent on stale data; reading again.")
             } else {
                 format!("Half blind: {reason}.")

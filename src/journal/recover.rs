@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::row::{Corrupt, StoredEntry};
 use crate::domain::Timestamp;
 use crate::guard::intent::{Ending, FillReport, Intent, IntentId, IntentKind, Outcome, Resolution};
-use crate::guard::journal::{Entry, OpenIntent, Recovered, Spent, spent_key};
+use crate::guard::journal::{Entry, Loan, OpenIntent, Recovered, Spent, spent_key};
 
 /// Something the journal could not tell; worth an alarm.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,6 +148,7 @@ impl Recovery {
                 self.result.last_plan = self.result.last_plan.max(plan);
                 self.plans.entry(plan).or_default().closed = true;
             }
+            Entry::Loan { loan } => self.lent(loan),
             Entry::Mode { mode } => self.result.mode = Some(mode),
             Entry::Paused { paused } => self.result.paused = paused,
             Entry::Level { .. }
@@ -189,7 +190,18 @@ impl Recovery {
         self.tracks.get_mut(id)
     }
 
+    /// The newest word about a position counts.
+    fn lent(&mut self, loan: Loan) {
+        let loans = &mut self.result.loans;
+        loans.retain(|known| known.key != loan.key);
+        if loan.amount.is_positive() {
+            loans.push(loan);
+        }
+    }
+
     fn hole(&mut self, id: u64, why: Corrupt) {
+        // It may say that less of ours is left in a position: what is not sure is the trader's own.
+        self.result.loans.clear();
         self.holes = self.holes.saturating_add(match &why {
             Corrupt::Checksum | Corrupt::Unknown { .. } => 1,
             Corrupt::Missing { count } | Corrupt::NotWritten { count } => *count,
@@ -211,7 +223,7 @@ impl Recovery {
     fn awaits_second_half(&self, intent: &Intent, fill: Option<FillReport>) -> bool {
         let recycle = match intent.kind {
             IntentKind::Reduce { recycle, .. } => recycle,
-            IntentKind::AddMargin { .. } => false,
+            IntentKind::AddMargin { .. } | IntentKind::TakeBack { .. } => false,
         };
         let executed = fill.is_none_or(|fill| fill.quantity.is_positive());
         let closed = self.plans.get(&intent.plan).is_some_and(|p| p.closed);
@@ -228,7 +240,7 @@ impl Recovery {
             return;
         }
         // A second half spends what the first half freed; it was allowed with the first.
-        if track.intent.recycled {
+        if track.intent.recycled || !track.intent.is_rescue() {
             return;
         }
         let spent = self
@@ -245,7 +257,7 @@ impl Recovery {
                 spent.added += amount;
                 spent.top_ups = spent.top_ups.saturating_add(1);
             }
-            IntentKind::Reduce { .. } => {}
+            IntentKind::Reduce { .. } | IntentKind::TakeBack { .. } => {}
         }
     }
 

@@ -239,6 +239,10 @@ impl<'a> Stage<'a> {
                 None
             }
             IntentKind::Reduce { quantity, .. } => Some(self.venue.reduce(*quantity, self.sigma)),
+            IntentKind::TakeBack { amount } => {
+                self.venue.add(-*amount, true);
+                None
+            }
         };
         self.measure();
         Event::Outcome {

@@ -153,6 +153,11 @@ pub fn act(intent: &Intent) -> String {
             };
             format!("reduce {title} by {}{bounded}{back}", quantity(*size))
         }
+        IntentKind::TakeBack { amount } => format!(
+            "take {} {} of the margin that Plimsoll added to {title} back",
+            money(*amount),
+            clean(&intent.margin_asset)
+        ),
     }
 }
 

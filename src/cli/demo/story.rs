@@ -381,6 +381,7 @@ fn row(intent: &Intent, at: Timestamp) -> ActionRow {
             ("close", quantity.to_string())
         }
         IntentKind::Reduce { quantity, .. } => ("trim", quantity.to_string()),
+        IntentKind::TakeBack { amount } => ("take-back", exact(*amount)),
     };
     ActionRow {
         kind,

@@ -104,6 +104,11 @@ impl Line {
                 }
                 (what, quantity.to_string(), None)
             }
+            IntentKind::TakeBack { amount } => (
+                "take margin back".to_owned(),
+                amount.to_string(),
+                Some(intent.margin_asset),
+            ),
         };
         Self {
             scope: Some(intent.scope.to_string()),
@@ -184,7 +189,7 @@ impl Story {
             }
             Entry::Stopped { reason } => self.simple(at, "stop", "stopped".to_owned(), reason),
             // Bookkeeping for recovery; says nothing that the rows of its intents do not.
-            Entry::PlanEnded { .. } => {}
+            Entry::PlanEnded { .. } | Entry::Loan { .. } => {}
         }
     }
 

@@ -416,6 +416,8 @@ pub(super) fn stage(status: &str) -> Stage {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MarginRow {
     pub symbol: Symbol,
+    /// 1: into the position, 2: out of it.
+    pub direction: u8,
     /// `None` where the venue does not say.
     pub position_side: Option<PositionSide>,
     pub amount: Money,
@@ -424,9 +426,15 @@ pub struct MarginRow {
 
 /// Margin that was added by request; removals and the venue's own changes are left out.
 pub(super) fn margin_added(text: &str) -> Mapped<Vec<MarginRow>> {
+    margin_moves(text, 1)
+}
+
+/// Margin that was moved by request in `direction` (1: in, 2: out); the venue's own changes are left
+/// out.
+pub(super) fn margin_moves(text: &str, direction: u8) -> Mapped<Vec<MarginRow>> {
     let rows: Vec<MarginChange<'_>> = parse_many(text)?;
     rows.iter()
-        .filter(|row| row.direction.0 == "1")
+        .filter(|row| row.direction.0.parse() == Ok(direction))
         .filter(|row| {
             row.delta_type
                 .as_deref()
@@ -436,8 +444,9 @@ pub(super) fn margin_added(text: &str) -> Mapped<Vec<MarginRow>> {
             let side = row.position_side.as_deref().map(position_side);
             Ok(MarginRow {
                 symbol: Symbol::new(&row.symbol),
+                direction,
                 position_side: side.transpose()?,
-                amount: number("amount", row.amount.0)?,
+                amount: number::<Money>("amount", row.amount.0)?.abs(),
                 at: Timestamp::from_millis(row.time),
             })
         })

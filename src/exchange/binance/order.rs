@@ -1,4 +1,4 @@
-//! The two things that are ever sent, and looking up what became of them.
+//! The things that are ever sent, and looking up what became of them.
 //!
 //! Purpose: an intent leaves at most once, and every answer becomes an outcome that says whether it
 //! was executed. Inputs: intents. It must never plan, and never send what could raise exposure.
@@ -28,10 +28,35 @@ const CREDITS_MAX: usize = 64;
 /// Smallest unit of a settlement asset: eight decimals.
 const AMOUNT_STEP: Decimal = Decimal::from_parts(1, 0, 0, false, 8);
 
+/// Into the position or out of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Move {
+    In,
+    Out,
+}
+
+impl Move {
+    fn of(intent: &Intent) -> Self {
+        match intent.kind {
+            IntentKind::AddMargin { .. } | IntentKind::Reduce { .. } => Self::In,
+            IntentKind::TakeBack { .. } => Self::Out,
+        }
+    }
+
+    /// The venue's number for it.
+    fn code(self) -> u8 {
+        match self {
+            Self::In => 1,
+            Self::Out => 2,
+        }
+    }
+}
+
 /// Builds the request of an intent without any I/O.
 pub(super) fn request(rest: &Rest, intent: &Intent, timestamp: Timestamp) -> SignedRequest {
     let (path, query) = match &intent.kind {
-        IntentKind::AddMargin { amount } => (MARGIN_PATH, margin_query(intent, *amount)),
+        IntentKind::AddMargin { amount } => (MARGIN_PATH, margin_query(intent, *amount, Move::In)),
+        IntentKind::TakeBack { amount } => (MARGIN_PATH, margin_query(intent, *amount, Move::Out)),
         IntentKind::Reduce {
             quantity, bound, ..
         } => {
@@ -66,11 +91,11 @@ pub(super) fn request(rest: &Rest, intent: &Intent, timestamp: Timestamp) -> Sig
     rest.seal(Method::Post, path, query, window, timestamp)
 }
 
-fn margin_query(intent: &Intent, amount: Money) -> Query {
+fn margin_query(intent: &Intent, amount: Money, way: Move) -> Query {
     let query = Query::new()
         .with("symbol", intent.key.symbol.as_str())
         .with_plain("amount", amount.floor_to(AMOUNT_STEP))
-        .with_plain("type", 1);
+        .with_plain("type", way.code());
     match intent.position_mode {
         PositionMode::OneWay => query,
         PositionMode::Hedge => {
@@ -91,16 +116,22 @@ fn contradiction(intent: &Intent) -> Option<&'static str> {
         return Some("the position side does not fit the position mode");
     }
     match &intent.kind {
-        IntentKind::AddMargin { .. } if intent.margin_mode != MarginMode::Isolated => {
-            Some("margin can only be added to an isolated position")
+        IntentKind::AddMargin { .. } | IntentKind::TakeBack { .. }
+            if intent.margin_mode != MarginMode::Isolated =>
+        {
+            Some("margin can only be moved in an isolated position")
         }
-        IntentKind::AddMargin { amount } if !amount.floor_to(AMOUNT_STEP).is_positive() => {
+        IntentKind::AddMargin { amount } | IntentKind::TakeBack { amount }
+            if !amount.floor_to(AMOUNT_STEP).is_positive() =>
+        {
             Some("the amount is not above zero")
         }
         IntentKind::Reduce { quantity, .. } if !quantity.is_positive() => {
             Some("the quantity is not above zero")
         }
-        IntentKind::AddMargin { .. } | IntentKind::Reduce { .. } => None,
+        IntentKind::AddMargin { .. }
+        | IntentKind::Reduce { .. }
+        | IntentKind::TakeBack { .. } => None,
     }
 }
 
@@ -115,7 +146,9 @@ pub(super) async fn send(rest: &Rest, credits: &Credits, intent: &Intent) -> Out
     }
     rest.note_act();
     let (path, cost) = match intent.kind {
-        IntentKind::AddMargin { .. } => (MARGIN_PATH, Cost::weight(1)),
+        IntentKind::AddMargin { .. } | IntentKind::TakeBack { .. } => {
+            (MARGIN_PATH, Cost::weight(1))
+        }
         IntentKind::Reduce { .. } => (ORDER_PATH, Cost::order()),
     };
     let call = Call {
@@ -130,13 +163,13 @@ pub(super) async fn send(rest: &Rest, credits: &Credits, intent: &Intent) -> Out
     rest.note_act();
     match (answer, &intent.kind) {
         (Err(failure), _) => refused(rest, failure),
-        (Ok(body), IntentKind::AddMargin { amount }) => match map::margin_moved(&body) {
+        (Ok(body), IntentKind::AddMargin { amount } | IntentKind::TakeBack { amount }) => match map::margin_moved(&body) {
             Ok(true) => {
                 credits.note(intent, *amount, began, rest.venue_now());
                 Outcome::Done { fill: None }
             }
             Ok(false) | Err(_) => Outcome::Unknown {
-                message: "the answer is not the exchange's word that margin was added".to_owned(),
+                message: "the answer is not the exchange's word that margin was moved".to_owned(),
             },
         },
         (Ok(body), IntentKind::Reduce { .. }) => order_outcome(&body, intent),
@@ -204,7 +237,7 @@ pub(super) async fn resolve(
     rest.note_act();
     match &intent.kind {
         IntentKind::Reduce { .. } => resolve_order(rest, intent).await,
-        IntentKind::AddMargin { amount } => {
+        IntentKind::AddMargin { amount } | IntentKind::TakeBack { amount } => {
             resolve_margin(rest, credits, intent, *amount, sent_at).await
         }
     }
@@ -257,14 +290,14 @@ async fn resolve_margin(
     let since = sent_at.plus_ms(-HISTORY_SLACK_MS);
     let query = Query::new()
         .with("symbol", intent.key.symbol.as_str())
-        .with_plain("type", 1)
+        .with_plain("type", Move::of(intent).code())
         .with_plain("startTime", since.as_millis());
     let call = Call::get(MARGIN_HISTORY_PATH, 1, Lane::Protective);
     let body = match rest.signed(call, query).await {
         Ok(body) => body,
         Err(failure) => return unreachable(rest, failure),
     };
-    match map::margin_added(&body) {
+    match map::margin_moves(&body, Move::of(intent).code()) {
         Err(error) => Resolution::Unreachable {
             message: format!("the answer cannot be read: {}", error.0),
         },
@@ -294,6 +327,7 @@ struct Credit {
     intent: IntentId,
     symbol: Symbol,
     slot: PositionSide,
+    way: Move,
     amount: Money,
     /// Venue times between which its row must be stamped.
     window: (Timestamp, Timestamp),
@@ -361,6 +395,7 @@ impl Credit {
             intent: intent.id.clone(),
             symbol: intent.key.symbol.clone(),
             slot: intent.key.position_side,
+            way: Move::of(intent),
             amount: amount.floor_to(AMOUNT_STEP),
             window,
             row,
@@ -369,6 +404,7 @@ impl Credit {
 
     fn fits(&self, row: &MarginRow) -> bool {
         row.symbol == self.symbol
+            && row.direction == self.way.code()
             && row.amount == self.amount
             && row.position_side.is_none_or(|slot| slot == self.slot)
             && (self.window.0..=self.window.1).contains(&row.at)
