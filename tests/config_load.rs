@@ -146,6 +146,10 @@ fn each_key_reaches_its_place_exactly() {
         trim_per_action_pct = 33.3
         actions_per_position_day = 5
         top_ups_per_position_day = 0
+        [rescue]
+        give_back = true
+        give_back_after_secs = 7200
+        give_back_factor = 4.5
         [freshness]
         mark_stale_secs = 4
         account_stale_secs = 60
@@ -180,6 +184,9 @@ fn each_key_reaches_its_place_exactly() {
     assert_eq!(policy.budgets.trim_per_action, rate("0.333"));
     assert_eq!(policy.budgets.actions_per_position_day, 5);
     assert_eq!(policy.budgets.top_ups_per_position_day, 0);
+    let give_back = &policy.allowance.give_back;
+    assert!(give_back.allowed && (give_back.factor - 4.5).abs() < 1e-12);
+    assert_eq!(give_back.after_ms, 7_200_000);
     assert_eq!(policy.freshness.mark_ms, 4_000);
     assert_eq!(policy.freshness.account_ms, 60_000);
     assert_eq!(policy.freshness.reconcile_ms, 20_000);

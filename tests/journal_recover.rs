@@ -14,7 +14,7 @@ use plimsoll::guard::event::Mode;
 use plimsoll::guard::intent::{
     Before, Ending, FillReport, Intent, IntentId, IntentKind, Outcome, Reaction, Resolution, Scope,
 };
-use plimsoll::guard::journal::{Entry, OpenIntent, Recovered, Spent, spent_key};
+use plimsoll::guard::journal::{Entry, Loan, OpenIntent, Recovered, Spent, spent_key};
 use plimsoll::guard::level::Level;
 use plimsoll::journal::{Damage, FILE_NAME, Journal};
 
@@ -494,4 +494,55 @@ fn ids_and_plans_of_spoiled_rows_are_not_used_again() {
     let journal = Journal::open(dir.path()).expect("journal");
     let recovered = journal.recover(at(NOON)).expect("recovered");
     assert_eq!((recovered.last_sequence, recovered.last_plan), (3, 3));
+}
+
+fn loan(symbol: &str, amount: &str) -> Loan {
+    Loan {
+        key: PositionKey {
+            symbol: Symbol::new(symbol),
+            position_side: PositionSide::Both,
+        },
+        side: Side::Long,
+        quantity: "0.5".parse().expect("quantity"),
+        entry_price: "100000".parse().expect("price"),
+        isolated_wallet: "3000".parse().expect("money"),
+        amount: amount.parse().expect("money"),
+        rescued_at: "0.015".parse().expect("rate"),
+    }
+}
+
+#[test]
+fn the_newest_word_about_a_loan_counts() {
+    let entries = ["500", "300"].map(|amount| Entry::Loan {
+        loan: loan("BTCUSDT", amount),
+    });
+    let gone = [
+        Entry::Loan {
+            loan: loan("ETHUSDT", "20"),
+        },
+        Entry::Loan {
+            loan: loan("ETHUSDT", "0"),
+        },
+    ];
+    let recovered = recover(&[entries.as_slice(), gone.as_slice()].concat());
+    assert_eq!(recovered.loans, [loan("BTCUSDT", "300")]);
+}
+
+#[test]
+fn a_hole_may_hide_that_a_loan_is_smaller_so_what_was_lent_before_it_is_forgotten() {
+    let entries = [
+        Entry::Loan {
+            loan: loan("BTCUSDT", "500"),
+        },
+        Entry::Blind {
+            since: at(NOON),
+            reason: "spoil me".to_owned(),
+        },
+        Entry::Loan {
+            loan: loan("ETHUSDT", "20"),
+        },
+    ];
+    let (recovered, damage) = recover_spoiled(&entries, "spoil me");
+    assert_eq!(damage.len(), 1);
+    assert_eq!(recovered.loans, [loan("ETHUSDT", "20")]);
 }

@@ -103,9 +103,9 @@ impl Loans {
     }
 
     fn is_due(&self, key: &PositionKey, now: Timestamp) -> bool {
-        self.lent.get(key).is_some_and(|lent| {
-            now >= lent.look_at && now.since(lent.calm_since) >= self.after_ms
-        })
+        self.lent
+            .get(key)
+            .is_some_and(|lent| now >= lent.look_at && now.since(lent.calm_since) >= self.after_ms)
     }
 
     fn look_again(&mut self, key: &PositionKey, at: Timestamp) {
@@ -228,12 +228,7 @@ impl Guard {
         self.shift_loan(intent, |loan, amount| loan.amount += amount, now);
     }
 
-    fn shift_loan(
-        &mut self,
-        intent: &Intent,
-        shift: impl Fn(&mut Loan, Money),
-        now: Timestamp,
-    ) {
+    fn shift_loan(&mut self, intent: &Intent, shift: impl Fn(&mut Loan, Money), now: Timestamp) {
         let IntentKind::TakeBack { amount } = intent.kind else {
             return;
         };
@@ -332,7 +327,7 @@ impl Guard {
         }
         let line_after = margin.after_add(-amount).liquidation_price(&key.symbol);
         let distance_after = line_after.map_or(1.0, |after| distance(mark, after, line.falls_hurt));
-        (distance_after >= wished).then(|| Return {
+        (distance_after >= wished).then_some(Return {
             amount,
             mark,
             line_before: line.nearest,
@@ -421,9 +416,7 @@ impl Guard {
     fn withdraw_return(&mut self, key: &PositionKey, now: Timestamp) {
         let asking = self.flights.values().find(|flight| {
             let returns = matches!(flight.intent.kind, IntentKind::TakeBack { .. });
-            returns
-                && flight.intent.key == *key
-                && matches!(flight.stage, Stage::Asking { .. })
+            returns && flight.intent.key == *key && matches!(flight.stage, Stage::Asking { .. })
         });
         if let Some(id) = asking.map(|flight| flight.intent.id.clone()) {
             self.withdraw(&id, "it is no longer calm", now);

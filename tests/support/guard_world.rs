@@ -166,7 +166,7 @@ impl Judge {
                     held.quantity
                 );
             }
-            IntentKind::AddMargin { amount } => {
+            IntentKind::AddMargin { amount } | IntentKind::TakeBack { amount } => {
                 assert!(amount.is_positive());
                 assert_eq!(held.margin_mode, MarginMode::Isolated);
             }
@@ -423,6 +423,12 @@ impl World {
                 self.cross -= *amount;
                 None
             }
+            IntentKind::TakeBack { amount } => {
+                let position = self.positions.get_mut(&intent.key).expect("position");
+                position.isolated_wallet -= *amount;
+                self.cross += *amount;
+                None
+            }
             IntentKind::Reduce { quantity, .. } => {
                 let position = self.positions.get_mut(&intent.key).expect("position");
                 let closed = (*quantity * Rate::of(share))
@@ -676,13 +682,20 @@ pub fn unknown() -> Outcome {
 pub fn added(intent: &Intent) -> Money {
     match intent.kind {
         IntentKind::AddMargin { amount } => amount,
-        IntentKind::Reduce { .. } => Money::ZERO,
+        IntentKind::Reduce { .. } | IntentKind::TakeBack { .. } => Money::ZERO,
     }
 }
 
 pub fn reduced(intent: &Intent) -> Quantity {
     match intent.kind {
         IntentKind::Reduce { quantity, .. } => quantity,
-        IntentKind::AddMargin { .. } => Quantity::ZERO,
+        IntentKind::AddMargin { .. } | IntentKind::TakeBack { .. } => Quantity::ZERO,
+    }
+}
+
+pub fn taken_back(intent: &Intent) -> Money {
+    match intent.kind {
+        IntentKind::TakeBack { amount } => amount,
+        IntentKind::Reduce { .. } | IntentKind::AddMargin { .. } => Money::ZERO,
     }
 }

@@ -129,9 +129,9 @@ fn contradiction(intent: &Intent) -> Option<&'static str> {
         IntentKind::Reduce { quantity, .. } if !quantity.is_positive() => {
             Some("the quantity is not above zero")
         }
-        IntentKind::AddMargin { .. }
-        | IntentKind::Reduce { .. }
-        | IntentKind::TakeBack { .. } => None,
+        IntentKind::AddMargin { .. } | IntentKind::Reduce { .. } | IntentKind::TakeBack { .. } => {
+            None
+        }
     }
 }
 
@@ -163,15 +163,18 @@ pub(super) async fn send(rest: &Rest, credits: &Credits, intent: &Intent) -> Out
     rest.note_act();
     match (answer, &intent.kind) {
         (Err(failure), _) => refused(rest, failure),
-        (Ok(body), IntentKind::AddMargin { amount } | IntentKind::TakeBack { amount }) => match map::margin_moved(&body) {
-            Ok(true) => {
-                credits.note(intent, *amount, began, rest.venue_now());
-                Outcome::Done { fill: None }
+        (Ok(body), IntentKind::AddMargin { amount } | IntentKind::TakeBack { amount }) => {
+            match map::margin_moved(&body) {
+                Ok(true) => {
+                    credits.note(intent, *amount, began, rest.venue_now());
+                    Outcome::Done { fill: None }
+                }
+                Ok(false) | Err(_) => Outcome::Unknown {
+                    message: "the answer is not the exchange's word that margin was moved"
+                        .to_owned(),
+                },
             }
-            Ok(false) | Err(_) => Outcome::Unknown {
-                message: "the answer is not the exchange's word that margin was moved".to_owned(),
-            },
-        },
+        }
         (Ok(body), IntentKind::Reduce { .. }) => order_outcome(&body, intent),
     }
 }
