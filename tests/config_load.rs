@@ -147,6 +147,7 @@ fn each_key_reaches_its_place_exactly() {
         actions_per_position_day = 5
         top_ups_per_position_day = 0
         [rescue]
+        cancel_own_orders = false
         give_back = true
         give_back_after_secs = 7200
         give_back_factor = 4.5
@@ -185,6 +186,7 @@ fn each_key_reaches_its_place_exactly() {
     assert_eq!(policy.budgets.actions_per_position_day, 5);
     assert_eq!(policy.budgets.top_ups_per_position_day, 0);
     let give_back = &policy.allowance.give_back;
+    assert!(!policy.allowance.cancel_own_orders);
     assert!(give_back.allowed && (give_back.factor - 4.5).abs() < 1e-12);
     assert_eq!(give_back.after_ms, 7_200_000);
     assert_eq!(policy.freshness.mark_ms, 4_000);

@@ -199,6 +199,7 @@ fn any_account() -> impl Strategy<Value = Account> {
                     .into_iter()
                     .collect(),
                 positions,
+                open_orders: None,
                 taken_at: Timestamp::from_millis(shift),
             }
         },

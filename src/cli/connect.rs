@@ -60,6 +60,7 @@ pub(super) fn port(path: &Path, config: &Config, clock: &Clock) -> anyhow::Resul
         receive_window_ms: config.policy.receive_window_ms,
         request_timeout: timeout,
         connect_timeout: timeout.mul_f64(0.6),
+        open_orders: config.policy.allowance.cancel_own_orders,
         ..BinanceSettings::default()
     };
     Ok(BinanceUsdm::new(settings, credentials, clock.clone())?)

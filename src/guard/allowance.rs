@@ -7,6 +7,9 @@ use crate::domain::HOUR_MS;
 /// Acts that move the trader's own orders and money around.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Allowance {
+    /// The trader's own resting orders that would enlarge exposure may be cancelled where their margin
+    /// is needed for a rescue. What closes or protects a position is never touched.
+    pub cancel_own_orders: bool,
     pub give_back: GiveBack,
 }
 
@@ -24,6 +27,7 @@ pub struct GiveBack {
 impl Default for Allowance {
     fn default() -> Self {
         Self {
+            cancel_own_orders: true,
             give_back: GiveBack {
                 allowed: false,
                 after_ms: 6 * HOUR_MS,

@@ -9,10 +9,12 @@ use super::intent::{FillReport, Intent, IntentKind};
 use super::planner::{Candidate, Plan};
 use super::policy::Policy;
 use super::watch::{Danger, Line};
-use crate::domain::{Money, Price, Rate};
+use crate::domain::{Balance, Money, OpenOrder, Price, Rate};
 
 /// At most this many alternatives are told.
 const TOLD_ALTERNATIVES: usize = 3;
+/// At most this many orders are named.
+const TOLD_ORDERS: usize = 3;
 
 /// `57310.5` as `57,310.5`; at most `places` decimals, trailing zeros dropped.
 #[must_use]
@@ -156,6 +158,23 @@ fn effect(candidate: &Candidate) -> String {
     )
 }
 
+/// The trader's resting orders, the first of them by name.
+#[must_use]
+pub fn listed(orders: &[OpenOrder]) -> String {
+    let named: Vec<String> = orders
+        .iter()
+        .take(TOLD_ORDERS)
+        .map(ToString::to_string)
+        .collect();
+    let more = match orders.len().saturating_sub(TOLD_ORDERS) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let noun = if orders.len() == 1 { "order" } else { "orders" };
+    let count = orders.len();
+    format!("{count} resting {noun} of your own ({}{more})", named.join("; "))
+}
+
 /// What an intent does, in a few words.
 #[must_use]
 pub fn deed(intent: &Intent) -> String {
@@ -196,6 +215,12 @@ pub fn deed(intent: &Intent) -> String {
             money(*amount),
             intent.margin_asset,
             intent.key
+        ),
+        IntentKind::CancelOrders { orders, frees } => format!(
+            "cancel {}, which would free about {} {}",
+            listed(orders),
+            money(*frees),
+            intent.margin_asset
         ),
     }
 }
@@ -240,6 +265,18 @@ pub(super) fn verified(intent: &Intent, fill: Option<&FillReport>, line: Option<
     format!(
         "Verified by re-reading the account: {}{filled}; {line}.",
         deed(&seen)
+    )
+}
+
+/// That orders are gone, and what is free now.
+pub(super) fn cancelled(intent: &Intent, balance: Option<Balance>) -> String {
+    let free = balance.map_or_else(String::new, |balance| {
+        let asset = &intent.margin_asset;
+        format!("; {} {asset} are free now", money(balance.available))
+    });
+    format!(
+        "Verified by re-reading the account: done is {}{free}.",
+        deed(intent)
     )
 }
 

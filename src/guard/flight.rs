@@ -137,7 +137,8 @@ impl Flight {
             (
                 IntentKind::Reduce { .. }
                 | IntentKind::AddMargin { .. }
-                | IntentKind::TakeBack { .. },
+                | IntentKind::TakeBack { .. }
+                | IntentKind::CancelOrders { .. },
                 _,
             ) => true,
         }
@@ -152,11 +153,12 @@ impl Flight {
 
     /// Free balance of `asset` that this intent is going to take.
     pub(super) fn takes(&self, asset: &str) -> Money {
-        match self.intent.kind {
-            IntentKind::AddMargin { amount } if self.intent.margin_asset == asset => amount,
+        match &self.intent.kind {
+            IntentKind::AddMargin { amount } if self.intent.margin_asset == asset => *amount,
             IntentKind::AddMargin { .. }
             | IntentKind::Reduce { .. }
-            | IntentKind::TakeBack { .. } => Money::ZERO,
+            | IntentKind::TakeBack { .. }
+            | IntentKind::CancelOrders { .. } => Money::ZERO,
         }
     }
 
@@ -229,8 +231,12 @@ impl Flight {
         let before = &self.intent.before;
         desk.positions.get(&self.intent.key).is_some_and(|held| {
             let wallet = held.position.isolated_wallet;
-            let unmoved = match self.intent.kind {
+            let unmoved = match &self.intent.kind {
                 IntentKind::TakeBack { .. } => wallet >= before.isolated_wallet,
+                // What is read are the orders themselves.
+                IntentKind::CancelOrders { orders, .. } => {
+                    return desk.open_orders.is_some() && !desk.are_gone(orders);
+                }
                 IntentKind::AddMargin { .. } | IntentKind::Reduce { .. } => {
                     wallet <= before.isolated_wallet
                 }
@@ -257,6 +263,7 @@ impl Flight {
                 let slack = tolerated(*amount, position, desk);
                 position.isolated_wallet <= before.isolated_wallet - *amount + slack
             }),
+            (IntentKind::CancelOrders { orders, .. }, _) => desk.are_gone(orders),
             (IntentKind::Reduce { .. }, Stage::Verifying { .. })
                 if held.is_some_and(|position| position.side != self.intent.side) =>
             {
@@ -325,7 +332,9 @@ pub(super) fn freed_by(
     let position = &held.position;
     let asked = match intent.kind {
         IntentKind::Reduce { quantity, .. } => quantity,
-        IntentKind::AddMargin { .. } | IntentKind::TakeBack { .. } => Quantity::ZERO,
+        IntentKind::AddMargin { .. }
+        | IntentKind::TakeBack { .. }
+        | IntentKind::CancelOrders { .. } => Quantity::ZERO,
     };
     let mut fill = fill.copied().unwrap_or_default();
     if !fill.quantity.is_positive() {

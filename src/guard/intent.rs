@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    MarginMode, Money, PositionKey, PositionMode, Price, Quantity, Side, Timestamp,
+    MarginMode, Money, OpenOrder, PositionKey, PositionMode, Price, Quantity, Side, Timestamp,
 };
 
 /// Identity of one act, made before it is journaled and sent. Orders carry it as client order id:
@@ -74,7 +74,17 @@ pub enum IntentKind {
     },
     /// Move `amount` of margin that Plimsoll itself has added back into the cross wallet.
     TakeBack { amount: Money },
+    /// Cancel these resting orders of the trader, which would enlarge exposure: at most
+    /// [`CANCELS_MAX`]. Money moves nowhere, only `frees` becomes available.
+    CancelOrders {
+        orders: Vec<OpenOrder>,
+        /// About what becomes available.
+        frees: Money,
+    },
 }
+
+/// Most orders that one intent cancels.
+pub const CANCELS_MAX: usize = 10;
 
 /// What the account showed when the intent was made; verification compares with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,7 +124,9 @@ impl Intent {
     #[must_use]
     pub fn is_rescue(&self) -> bool {
         match self.kind {
-            IntentKind::AddMargin { .. } | IntentKind::Reduce { .. } => true,
+            IntentKind::AddMargin { .. }
+            | IntentKind::Reduce { .. }
+            | IntentKind::CancelOrders { .. } => true,
             IntentKind::TakeBack { .. } => false,
         }
     }

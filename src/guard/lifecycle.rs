@@ -123,6 +123,7 @@ impl Guard {
             watch.add_refused_until = watch.add_refused_until.min(longest);
             watch.told_at = watch.told_at.map(|at| at.min(now));
         }
+        self.cancels_rest_until = self.cancels_rest_until.min(longest);
         self.loans.stir_all(now);
         for flight in self.flights.values_mut().chain(&mut self.backlog) {
             flight.clamp_waits(now, &self.policy);
@@ -281,13 +282,22 @@ impl Guard {
                 .iter()
                 .find(|line| line.key == intent.key)
                 .and_then(|line| line.nearest);
-            if intent.is_rescue() {
+            if let IntentKind::CancelOrders { .. } = intent.kind {
+                // What was freed is used at once.
+                watch.falls_short = true;
+            } else if intent.is_rescue() {
                 rest_after(watch, reaches, self.policy.cooldown_ms, now);
             }
         }
         self.lend(&intent, now);
         self.returned(&intent, now);
-        let text = explain::verified(&intent, fill.as_ref(), line);
+        let balance = self.desk.balances.get(&intent.margin_asset);
+        let text = match intent.kind {
+            IntentKind::CancelOrders { .. } => explain::cancelled(&intent, balance.copied()),
+            IntentKind::AddMargin { .. }
+            | IntentKind::Reduce { .. }
+            | IntentKind::TakeBack { .. } => explain::verified(&intent, fill.as_ref(), line),
+        };
         self.tell(&intent, ReportKind::Verified, Severity::Warning, text, now);
         self.second_half(&intent, fill.as_ref(), reaches, now);
     }
@@ -327,6 +337,9 @@ impl Guard {
         };
         self.refund(&flight, now);
         let intent = flight.intent;
+        if let IntentKind::CancelOrders { .. } = intent.kind {
+            self.cancels_rest_until = now.plus_ms(NO_BALANCE_PAUSE_MS);
+        }
         let text = format!("Not done: {}; {message}.", explain::deed(&intent));
         self.record_end(&intent, Ending::NotExecuted { message });
         if !intent.is_rescue() {

@@ -16,6 +16,7 @@ mod desk;
 pub mod event;
 pub mod explain;
 mod flight;
+mod freeing;
 mod giveback;
 pub mod intent;
 pub mod journal;
@@ -71,6 +72,8 @@ pub struct Guard {
     /// The venue says that the account may not trade.
     barred: bool,
     spent: BTreeMap<String, Spent>,
+    /// No orders are cancelled before this: the venue did not do it.
+    cancels_rest_until: Timestamp,
     /// Margin of ours in positions.
     loans: Loans,
     sequence: u64,
@@ -99,6 +102,7 @@ impl Guard {
             sight: Sight::new(now),
             barred: false,
             spent: BTreeMap::new(),
+            cancels_rest_until: Timestamp::ZERO,
             loans: Loans::new(
                 policy.allowance.give_back.allowed,
                 policy.allowance.give_back.after_ms,
@@ -253,6 +257,7 @@ impl Guard {
     }
 
     fn on_order(&mut self, update: &OrderUpdate, now: Timestamp) {
+        self.desk.apply_order(update);
         let what = match update.origin {
             OrderOrigin::Own => {
                 self.on_own_order(update, now);

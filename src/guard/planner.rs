@@ -348,7 +348,9 @@ impl Situation<'_> {
         // Where the filters force more than one action may close, only closing is left.
         let within = |candidate: &Candidate| match candidate.kind {
             IntentKind::Reduce { quantity, .. } => quantity <= cap,
-            IntentKind::AddMargin { .. } | IntentKind::TakeBack { .. } => false,
+            IntentKind::AddMargin { .. }
+            | IntentKind::TakeBack { .. }
+            | IntentKind::CancelOrders { .. } => false,
         };
         let mut best = self.reduce(leg, instrument, high).filter(within)?;
         if best.distance_after < target {

@@ -223,7 +223,9 @@ impl Recovery {
     fn awaits_second_half(&self, intent: &Intent, fill: Option<FillReport>) -> bool {
         let recycle = match intent.kind {
             IntentKind::Reduce { recycle, .. } => recycle,
-            IntentKind::AddMargin { .. } | IntentKind::TakeBack { .. } => false,
+            IntentKind::AddMargin { .. }
+            | IntentKind::TakeBack { .. }
+            | IntentKind::CancelOrders { .. } => false,
         };
         let executed = fill.is_none_or(|fill| fill.quantity.is_positive());
         let closed = self.plans.get(&intent.plan).is_some_and(|p| p.closed);
@@ -257,7 +259,9 @@ impl Recovery {
                 spent.added += amount;
                 spent.top_ups = spent.top_ups.saturating_add(1);
             }
-            IntentKind::Reduce { .. } | IntentKind::TakeBack { .. } => {}
+            IntentKind::Reduce { .. }
+            | IntentKind::TakeBack { .. }
+            | IntentKind::CancelOrders { .. } => {}
         }
     }
 

@@ -243,6 +243,8 @@ impl<'a> Stage<'a> {
                 self.venue.add(-*amount, true);
                 None
             }
+            // No orders rest in a replay.
+            IntentKind::CancelOrders { .. } => None,
         };
         self.measure();
         Event::Outcome {
@@ -408,6 +410,7 @@ impl Venue {
             can_trade: true,
             balances: [(ASSET.to_owned(), balance)].into(),
             positions: held.then_some(position).into_iter().collect(),
+            open_orders: None,
             taken_at: now,
         }
     }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::domain::{Money, Timestamp};
+use crate::guard::explain;
 use crate::guard::intent::{Ending, FillReport, Intent, IntentId, IntentKind, Outcome, Resolution};
 use crate::guard::journal::Entry;
 use crate::journal::StoredEntry;
@@ -107,6 +108,11 @@ impl Line {
             IntentKind::TakeBack { amount } => (
                 "take margin back".to_owned(),
                 amount.to_string(),
+                Some(intent.margin_asset),
+            ),
+            IntentKind::CancelOrders { orders, frees } => (
+                format!("cancel {}", explain::listed(orders)),
+                frees.to_string(),
                 Some(intent.margin_asset),
             ),
         };

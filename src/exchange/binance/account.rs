@@ -15,7 +15,7 @@ use super::market;
 use super::rest::{Call, Failure, Host, Rest};
 use super::sign::Query;
 use crate::domain::{
-    Account, Book, MarginMode, Position, PositionMode, PositionSide, Symbol, Timestamp,
+    Account, Book, MarginMode, OpenOrder, Position, PositionMode, PositionSide, Symbol, Timestamp,
 };
 use crate::exchange::{ExchangeError, KeyPermissions};
 use crate::guard::event::{Event, Mark};
@@ -28,6 +28,9 @@ const DEPTH_LEVELS: u32 = 100;
 
 /// Symbols whose rules are read at the same time: three requests each.
 const SYMBOLS_AT_ONCE: usize = 20;
+pub(super) const OPEN_ORDERS_PATH: &str = "/fapi/v1/openOrders";
+/// Of all symbols at once.
+const OPEN_ORDERS_WEIGHT: u32 = 40;
 const POSITIONS_PATH: &str = "/fapi/v3/positionRisk";
 const BALANCES_PATH: &str = "/fapi/v3/account";
 const ACCOUNT_SETTINGS_PATH: &str = "/fapi/v1/accountConfig";
@@ -46,6 +49,8 @@ pub(super) struct Reader {
     /// Something said that settings changed since they were read.
     stale: AtomicBool,
     portfolio_margin: AtomicBool,
+    /// The last picture showed a position beside which resting orders matter.
+    needs_orders: AtomicBool,
 }
 
 struct Settings {
@@ -87,9 +92,17 @@ impl Reader {
         let taken_at = rest.venue_now();
         let positions = Call::get(POSITIONS_PATH, 5, lane);
         let balances = Call::get(BALANCES_PATH, 5, lane);
-        let (rows, balances, settings) = tokio::join!(
+        let orders = Call::get(OPEN_ORDERS_PATH, OPEN_ORDERS_WEIGHT, lane);
+        let expected = self.needs_orders.load(Ordering::Relaxed);
+        let (rows, balances, early, settings) = tokio::join!(
             read(rest, positions, Query::new()),
             read(rest, balances, Query::new()),
+            async {
+                match expected {
+                    true => Some(read(rest, orders, Query::new()).await),
+                    false => None,
+                }
+            },
             async {
                 match self.known(rest) {
                     Some(settings) => Ok(settings),
@@ -110,6 +123,9 @@ impl Reader {
             .map(|row| settings.apply(row))
             .collect::<Mapped<Vec<_>>>()
             .map_err(|error| error.at(SYMBOL_SETTINGS_PATH))?;
+        let open_orders = self
+            .open_orders(rest, early, &positions, &settings, lane)
+            .await;
         // A clock that was corrected meanwhile must not make a picture of the future.
         let taken_at = taken_at.min(rest.venue_now());
         let account = Account {
@@ -118,9 +134,43 @@ impl Reader {
             can_trade: settings.account.can_trade,
             balances,
             positions,
+            open_orders,
             taken_at,
         };
         Ok(events(account))
+    }
+
+    /// Resting orders, which only matter beside an isolated position: read together with the rest
+    /// once one is known, and in a round of its own when the first one shows. A picture without them
+    /// is a picture all the same.
+    async fn open_orders(
+        &self,
+        rest: &Rest,
+        early: Option<Result<String, ExchangeError>>,
+        positions: &[Position],
+        settings: &Settings,
+        lane: Lane,
+    ) -> Option<Vec<OpenOrder>> {
+        let isolated = |held: &Position| held.margin_mode == MarginMode::Isolated;
+        let needed = rest.settings.open_orders && positions.iter().any(isolated);
+        self.needs_orders.store(needed, Ordering::Relaxed);
+        if !needed {
+            return None;
+        }
+        let answer = match early {
+            Some(answer) => answer,
+            None => {
+                let call = Call::get(OPEN_ORDERS_PATH, OPEN_ORDERS_WEIGHT, lane);
+                read(rest, call, Query::new()).await
+            }
+        };
+        let leverage = |symbol: &Symbol| settings.symbols.get(symbol).map(|known| known.leverage);
+        let orders = answer.and_then(|text| {
+            map::resting_orders(&text, leverage).map_err(|error| error.at(OPEN_ORDERS_PATH))
+        });
+        orders
+            .inspect_err(|error| tracing::warn!(%error, "open orders not read"))
+            .ok()
     }
 
     /// Settings that may still be used.

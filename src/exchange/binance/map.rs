@@ -6,21 +6,24 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
+use rust_decimal::Decimal;
 use serde::Deserialize;
 
 use super::wire::{
     AccountConfig, AccountInfo, ApiRestrictions, MarginAck, MarginChange, Num, Order, PositionRisk,
-    ServerTime, SymbolConfig,
+    RestingOrder, ServerTime, SymbolConfig,
 };
 use crate::domain::{
-    Balance, MarginMode, Money, NumberError, Position, PositionKey, PositionMode, PositionSide,
-    Price, Quantity, Side, Symbol, Timestamp,
+    Balance, MarginMode, Money, NumberError, OpenOrder, Position, PositionKey, PositionMode, PositionSide,
+    Price, Quantity, Rate, Side, Symbol, Timestamp,
 };
 use crate::exchange::{ExchangeError, KeyPermissions};
 use crate::guard::intent::FillReport;
 
 /// Settlement assets by the end of a symbol, for rows that do not name theirs.
 const QUOTES: [&str; 6] = ["USDT", "USDC", "BUSD", "FDUSD", "USD1", "BTC"];
+/// Most resting orders that are passed on.
+const RESTING_MAX: usize = 500;
 /// Longest piece of an unreadable text that is shown.
 const EXCERPT_CHARS_MAX: usize = 40;
 
@@ -402,6 +405,59 @@ fn order_state(wire: &Order<'_>) -> Mapped<OrderState> {
             fee: None,
         },
     })
+}
+
+/// Resting limit orders that would open or enlarge a position. What may close or protect one is left
+/// out, and so is what does not say that it is no such thing. Source: developers.binance.com,
+/// current all open orders, read 2026-11.
+pub(super) fn resting_orders(
+    text: &str,
+    leverage: impl Fn(&Symbol) -> Option<u32>,
+) -> Mapped<Vec<OpenOrder>> {
+    let rows: Vec<RestingOrder<'_>> = parse_many(text)?;
+    let found = each(&rows, |row| {
+        let quantity: Quantity = number("origQty", row.orig_qty.0)?;
+        let filled: Quantity = number("executedQty", row.executed_qty.0)?;
+        let quantity = quantity - filled;
+        let price = price_or_none("price", Some(row.price))?;
+        let opens = row.reduce_only == Some(false) && row.close_position == Some(false);
+        let position_side = position_side(&row.position_side)?;
+        let side = super::decode::order_side(&row.side)?;
+        let closes = matches!(
+            (position_side, side),
+            (PositionSide::Long, Side::Short) | (PositionSide::Short, Side::Long)
+        );
+        let (Some(price), true) = (price, &*row.kind == "LIMIT" && opens && !closes) else {
+            return Ok(None);
+        };
+        let symbol = Symbol::new(&row.symbol);
+        let Ok(asset) = quote_of(&row.symbol) else {
+            return Ok(None);
+        };
+        let leverage = leverage(&symbol).filter(|leverage| *leverage > 0);
+        let margin = leverage.and_then(|leverage| {
+            let share = Decimal::ONE.checked_div(Decimal::from(leverage))?;
+            Some((price * quantity) * Rate::of(share))
+        });
+        Ok(quantity.is_positive().then(|| OpenOrder {
+            id: row.order_id.to_string(),
+            client_id: row.client_order_id.to_string(),
+            symbol,
+            position_side,
+            side,
+            quantity,
+            price,
+            margin_asset: asset.to_owned(),
+            margin,
+        }))
+    })?;
+    Ok(found.into_iter().flatten().take(RESTING_MAX).collect())
+}
+
+/// The numbers of all orders that rest, of whatever kind.
+pub(super) fn resting_ids(text: &str) -> Mapped<Vec<String>> {
+    let rows: Vec<RestingOrder<'_>> = parse_many(text)?;
+    Ok(rows.iter().map(|row| row.order_id.to_string()).collect())
 }
 
 /// A word that is not known counts as working: nothing is concluded from it.

@@ -12,10 +12,12 @@
 //! | `rest` | budgets, clock offset, one request |
 //! | `account` | reading the account and the rules |
 //! | `order` | sending and looking up |
+//! | `cancel` | the same for cancels of resting orders |
 //! | `stream` | the three connections |
 //! | `capture` | captured files, for reports |
 
 mod account;
+mod cancel;
 mod capture;
 mod decode;
 pub mod errors;
@@ -76,6 +78,8 @@ pub struct BinanceSettings {
     pub client_id_prefix: String,
     /// Percentage of the request weight kept for protective requests, 0..=100.
     pub protective_reserve_pct: u32,
+    /// Read the resting orders with the account while an isolated position is held; weight 40.
+    pub open_orders: bool,
 }
 
 impl Default for BinanceSettings {
@@ -92,6 +96,7 @@ impl Default for BinanceSettings {
             connect_timeout: Duration::from_secs(3),
             client_id_prefix: CLIENT_ID_PREFIX.to_owned(),
             protective_reserve_pct: 30,
+            open_orders: true,
         }
     }
 }

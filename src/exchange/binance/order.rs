@@ -8,17 +8,20 @@ use std::sync::{Mutex, PoisonError};
 
 use rust_decimal::Decimal;
 
+use super::cancel;
 use super::decode::slot_word;
 use super::errors::{OVERLOAD_PAUSE_MS, Play};
 use super::map::{self, MarginRow, Stage};
 use super::rest::{Call, Failure, Rest, SignedRequest};
 use super::sign::Query;
 use crate::domain::{MarginMode, Money, PositionMode, PositionSide, Side, Symbol, Timestamp};
-use crate::guard::intent::{Intent, IntentId, IntentKind, Outcome, Reaction, Resolution};
+use crate::guard::intent::{
+    CANCELS_MAX, Intent, IntentId, IntentKind, Outcome, Reaction, Resolution,
+};
 use crate::net::http::Method;
 use crate::net::limiter::{Cost, Lane};
 
-const ORDER_PATH: &str = "/fapi/v1/order";
+pub(super) const ORDER_PATH: &str = "/fapi/v1/order";
 const MARGIN_PATH: &str = "/fapi/v1/positionMargin";
 const MARGIN_HISTORY_PATH: &str = "/fapi/v1/positionMargin/history";
 /// How far before the sending of an intent its row in the history may be stamped.
@@ -38,7 +41,9 @@ enum Move {
 impl Move {
     fn of(intent: &Intent) -> Self {
         match intent.kind {
-            IntentKind::AddMargin { .. } | IntentKind::Reduce { .. } => Self::In,
+            IntentKind::AddMargin { .. }
+            | IntentKind::Reduce { .. }
+            | IntentKind::CancelOrders { .. } => Self::In,
             IntentKind::TakeBack { .. } => Self::Out,
         }
     }
@@ -52,9 +57,12 @@ impl Move {
     }
 }
 
-/// Builds the request of an intent without any I/O.
+/// Builds the request of an intent, of several cancels the first, without any I/O.
 pub(super) fn request(rest: &Rest, intent: &Intent, timestamp: Timestamp) -> SignedRequest {
     let (path, query) = match &intent.kind {
+        IntentKind::CancelOrders { orders, .. } => {
+            return cancel::request(rest, orders.first(), timestamp);
+        }
         IntentKind::AddMargin { amount } => (MARGIN_PATH, margin_query(intent, *amount, Move::In)),
         IntentKind::TakeBack { amount } => (MARGIN_PATH, margin_query(intent, *amount, Move::Out)),
         IntentKind::Reduce {
@@ -129,9 +137,13 @@ fn contradiction(intent: &Intent) -> Option<&'static str> {
         IntentKind::Reduce { quantity, .. } if !quantity.is_positive() => {
             Some("the quantity is not above zero")
         }
-        IntentKind::AddMargin { .. } | IntentKind::Reduce { .. } | IntentKind::TakeBack { .. } => {
-            None
+        IntentKind::CancelOrders { orders, .. } if !(1..=CANCELS_MAX).contains(&orders.len()) => {
+            Some("it cancels no order, or too many")
         }
+        IntentKind::AddMargin { .. }
+        | IntentKind::Reduce { .. }
+        | IntentKind::TakeBack { .. }
+        | IntentKind::CancelOrders { .. } => None,
     }
 }
 
@@ -145,7 +157,8 @@ pub(super) async fn send(rest: &Rest, credits: &Credits, intent: &Intent) -> Out
         };
     }
     rest.note_act();
-    let (path, cost) = match intent.kind {
+    let (path, cost) = match &intent.kind {
+        IntentKind::CancelOrders { orders, .. } => return cancel::send(rest, orders).await,
         IntentKind::AddMargin { .. } | IntentKind::TakeBack { .. } => {
             (MARGIN_PATH, Cost::weight(1))
         }
@@ -175,7 +188,9 @@ pub(super) async fn send(rest: &Rest, credits: &Credits, intent: &Intent) -> Out
                 },
             }
         }
-        (Ok(body), IntentKind::Reduce { .. }) => order_outcome(&body, intent),
+        (Ok(body), IntentKind::Reduce { .. } | IntentKind::CancelOrders { .. }) => {
+            order_outcome(&body, intent)
+        }
     }
 }
 
@@ -200,7 +215,7 @@ fn order_outcome(body: &str, intent: &Intent) -> Outcome {
     }
 }
 
-fn refused(rest: &Rest, failure: Failure) -> Outcome {
+pub(super) fn refused(rest: &Rest, failure: Failure) -> Outcome {
     let rejected = |reaction, code, message| Outcome::Rejected {
         reaction,
         code,
@@ -240,6 +255,7 @@ pub(super) async fn resolve(
     rest.note_act();
     match &intent.kind {
         IntentKind::Reduce { .. } => resolve_order(rest, intent).await,
+        IntentKind::CancelOrders { orders, .. } => cancel::resolve(rest, orders).await,
         IntentKind::AddMargin { amount } | IntentKind::TakeBack { amount } => {
             resolve_margin(rest, credits, intent, *amount, sent_at).await
         }
@@ -314,7 +330,7 @@ async fn resolve_margin(
     }
 }
 
-fn unreachable(rest: &Rest, failure: Failure) -> Resolution {
+pub(super) fn unreachable(rest: &Rest, failure: Failure) -> Resolution {
     let host = rest.host_name(super::rest::Host::Futures);
     Resolution::Unreachable {
         message: failure.into_error(host).to_string(),

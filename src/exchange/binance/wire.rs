@@ -255,6 +255,26 @@ pub(super) struct Order<'a> {
     pub cum_quote: Option<Num<'a>>,
 }
 
+/// A row of the open orders.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RestingOrder<'a> {
+    pub order_id: u64,
+    #[serde(borrow)]
+    pub client_order_id: Word<'a>,
+    pub symbol: Word<'a>,
+    pub side: Word<'a>,
+    pub position_side: Word<'a>,
+    #[serde(rename = "type")]
+    pub kind: Word<'a>,
+    pub orig_qty: Num<'a>,
+    pub executed_qty: Num<'a>,
+    pub price: Num<'a>,
+    /// Where these are not told, the order is not taken for one that may be cancelled.
+    pub reduce_only: Option<bool>,
+    pub close_position: Option<bool>,
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct MarginChange<'a> {
