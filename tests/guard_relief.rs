@@ -1,4 +1,5 @@
-//! What eases an account apart from adding margin and trimming: giving back what was added.
+//! What eases an account apart from adding margin and trimming: giving back what was added, and
+//! cancelling resting orders that lock the margin for a rescue.
 
 #![allow(
     clippy::expect_used,
@@ -10,9 +11,11 @@
 #[path = "support/guard_world.rs"]
 mod world;
 
-use plimsoll::domain::{HOUR_MS, MINUTE_MS, Money, Quantity, Rate};
+use plimsoll::domain::{
+    HOUR_MS, MINUTE_MS, Money, OpenOrder, PositionSide, Quantity, Rate, Side, Symbol,
+};
 use plimsoll::guard::action::{ReportKind, Severity};
-use plimsoll::guard::event::{Command, Event, Mode};
+use plimsoll::guard::event::{Command, Event, Mode, OrderOrigin, OrderStatus, OrderUpdate};
 use plimsoll::guard::intent::{Ending, Intent, IntentKind, Reaction};
 use plimsoll::guard::journal::{Entry, Loan, OpenIntent, Recovered};
 use plimsoll::guard::policy::Policy;
@@ -425,4 +428,225 @@ fn a_return_that_a_restart_finds_open_is_looked_up_and_not_sent_again() {
         assert!(wallet(&world) >= own, "never the trader's own");
         assert!(wallet(&world) <= own + lent);
     }
+}
+
+/// A resting order that locks `margin`.
+fn order(id: &str, symbol: &str, side: Side, margin: Decimal) -> OpenOrder {
+    OpenOrder {
+        id: id.to_owned(),
+        client_id: format!("web-{id}"),
+        symbol: Symbol::new(symbol),
+        position_side: PositionSide::Both,
+        side,
+        quantity: Quantity::of(dec!(0.1)),
+        price: price(dec!(90000)),
+        margin_asset: "USDT".to_owned(),
+        margin: Some(money(margin)),
+    }
+}
+
+/// Only additions rescue, and the free balance is locked by resting orders.
+fn locked(policy: Policy, orders: Vec<OpenOrder>) -> World {
+    let mut world = World::new(policy, vec![isolated_long()], dec!(1200));
+    world.resting = orders;
+    world.start(Recovered::default());
+    world
+}
+
+fn adding() -> Policy {
+    let mut policy = policy();
+    policy.budgets.trim_per_action = Rate::ZERO;
+    policy
+}
+
+fn cancels(world: &World) -> Vec<Vec<String>> {
+    let sends = world.sends().into_iter();
+    let cancels = sends.filter_map(|intent| match intent.kind {
+        IntentKind::CancelOrders { orders, .. } => {
+            Some(orders.into_iter().map(|order| order.id).collect())
+        }
+        _ => None,
+    });
+    cancels.collect()
+}
+
+#[test]
+fn resting_orders_that_lock_the_margin_are_cancelled_and_the_addition_follows() {
+    let orders = vec![
+        order("1", "ETHUSDT", Side::Long, dec!(200)),
+        order("2", "BTCUSDT", Side::Long, dec!(900)),
+    ];
+    let mut world = locked(adding(), orders);
+    world.mark("BTCUSDT", DANGER);
+    world.run(3_000);
+    assert_eq!(cancels(&world), [["2"]], "the one that frees most suffices");
+    assert_eq!(world.resting.len(), 1);
+    let sends = world.sends();
+    assert_eq!(sends.len(), 2);
+    assert!(added(&sends[1]) > money(dec!(100)));
+    let told = world.reports(ReportKind::Verified);
+    assert!(
+        told[0]
+            .text
+            .contains("cancel 1 resting order of your own (buy 0.1 BTCUSDT at 90000)")
+            && told[0].text.ends_with("; 1,000 USDT are free now."),
+        "{}",
+        told[0].text
+    );
+    assert_eq!(world.shown(&key("BTCUSDT")).level.to_string(), "watch");
+}
+
+#[test]
+fn what_closes_or_is_not_to_be_touched_stays() {
+    let mut policy = adding();
+    policy.symbols = vec!["BTCUSDT".to_owned()];
+    let mut unknown = order("4", "BTCUSDT", Side::Long, dec!(0));
+    unknown.margin = None;
+    let mut foreign = order("5", "BTCUSDT", Side::Long, dec!(300));
+    foreign.margin_asset = "USDC".to_owned();
+    let orders = vec![
+        order("1", "BTCUSDT", Side::Short, dec!(600)),
+        order("2", "ETHUSDT", Side::Long, dec!(590)),
+        unknown,
+        foreign,
+    ];
+    let mut world = locked(policy, orders);
+    world.mark("BTCUSDT", DANGER);
+    world.run(3_000);
+    assert!(cancels(&world).is_empty());
+    assert_eq!(world.resting.len(), 4);
+}
+
+#[test]
+fn where_nothing_is_held_both_sides_go_together_and_free_the_larger() {
+    let orders = vec![
+        order("1", "ETHUSDT", Side::Long, dec!(500)),
+        order("2", "ETHUSDT", Side::Short, dec!(400)),
+        order("3", "ETHUSDT", Side::Short, dec!(300)),
+    ];
+    let mut world = locked(adding(), orders);
+    world.mark("BTCUSDT", DANGER);
+    let sent = world.sends();
+    let IntentKind::CancelOrders { orders, frees } = &sent[0].kind else {
+        panic!("{sent:?}");
+    };
+    assert_eq!((orders.len(), *frees), (3, money(dec!(700))));
+}
+
+#[test]
+fn orders_stay_where_the_free_balance_suffices_or_cancelling_is_not_allowed() {
+    let orders = || vec![order("1", "BTCUSDT", Side::Long, dec!(1100))];
+    let mut rich = locked(adding(), orders());
+    rich.cross = money(dec!(5000));
+    let picture = rich.picture();
+    rich.event(Event::Account(picture));
+    rich.mark("BTCUSDT", DANGER);
+    rich.run(3_000);
+    assert!(cancels(&rich).is_empty());
+    let mut policy = adding();
+    policy.allowance.cancel_own_orders = false;
+    let mut forbidden = locked(policy, orders());
+    forbidden.mark("BTCUSDT", DANGER);
+    forbidden.run(3_000);
+    assert!(cancels(&forbidden).is_empty());
+    let cross = position(
+        key("BTCUSDT"),
+        Side::Long,
+        dec!(0.5),
+        plimsoll::domain::MarginMode::Cross,
+        dec!(0),
+    );
+    let mut cross = World::new(adding(), vec![cross], dec!(3000));
+    cross.resting = orders();
+    cross.start(Recovered::default());
+    cross.mark("BTCUSDT", dec!(95600));
+    cross.run(3_000);
+    assert!(cancels(&cross).is_empty(), "in cross mode it moves no line");
+}
+
+#[test]
+fn an_order_that_a_stream_said_is_gone_is_not_cancelled() {
+    let mut world = locked(
+        adding(),
+        vec![order("1", "BTCUSDT", Side::Long, dec!(1100))],
+    );
+    world.event(Event::Order(OrderUpdate {
+        client_id: "web-1".to_owned(),
+        symbol: Symbol::new("BTCUSDT"),
+        position_side: PositionSide::Both,
+        order_side: Side::Long,
+        origin: OrderOrigin::Foreign,
+        status: OrderStatus::Ended,
+        filled: Quantity::ZERO,
+        average_price: None,
+        fee: None,
+        at: world.now,
+    }));
+    world.rest_up = false;
+    world.mark("BTCUSDT", DANGER);
+    world.run(3_000);
+    assert!(cancels(&world).is_empty());
+}
+
+#[test]
+fn an_unknown_cancel_is_found_out_by_reading_and_made_anew_under_a_new_id() {
+    for (answer, sent) in [(Answer::DoUnknown, 1), (Answer::LoseUnknown, 2)] {
+        let mut world = locked(
+            adding(),
+            vec![order("1", "BTCUSDT", Side::Long, dec!(1200))],
+        );
+        world.answers.push_back(answer);
+        world.mark("BTCUSDT", DANGER);
+        world.run(80_000);
+        assert_eq!(cancels(&world).len(), sent);
+        assert!(world.resting.is_empty());
+        assert!(added(&world.last_send()).is_positive());
+        let ids: std::collections::BTreeSet<String> = world
+            .sends()
+            .iter()
+            .map(|intent| intent.id.to_string())
+            .collect();
+        assert_eq!(ids.len(), world.sends().len());
+    }
+}
+
+#[test]
+fn a_refused_cancel_gives_way_to_what_else_helps() {
+    let mut policy = policy();
+    policy.budgets.top_ups_per_position_day = 6;
+    let mut world = locked(policy, vec![order("1", "BTCUSDT", Side::Long, dec!(1200))]);
+    world.default_answer = Answer::Reject(Reaction::Resync);
+    world.mark("BTCUSDT", DANGER);
+    world.default_answer = Answer::Do;
+    world.run(5_000);
+    assert!(cancels(&world).len() <= 1);
+    assert!(reduced(&world.last_send()).is_positive() || added(&world.last_send()).is_positive());
+}
+
+#[test]
+fn a_cancel_that_a_restart_finds_open_is_looked_up_and_not_sent_again() {
+    let mut world = locked(
+        adding(),
+        vec![order("1", "BTCUSDT", Side::Long, dec!(1100))],
+    );
+    world.answers.push_back(Answer::DoUnknown);
+    world.lookup = Lookup::Nothing;
+    world.mark("BTCUSDT", DANGER);
+    let intent = world.last_send();
+    world.lookup = Lookup::Truth;
+    world.restart(Recovered {
+        open: vec![OpenIntent {
+            sent_at: Some(world.now),
+            intent,
+        }],
+        last_sequence: 50,
+        last_plan: 50,
+        ..Recovered::default()
+    });
+    world.run(10_000);
+    assert_eq!(cancels(&world).len(), 1);
+    assert!(
+        added(&world.last_send()).is_positive(),
+        "the addition follows"
+    );
 }

@@ -10,11 +10,7 @@ pub(super) fn allowance(reader: &mut Reader<'_>, default: &Allowance) -> Allowan
     const SECTION: &str = "rescue";
     let give_back = &default.give_back;
     Allowance {
-        cancel_own_orders: reader.flag(
-            SECTION,
-            "cancel_own_orders",
-            default.cancel_own_orders,
-        ),
+        cancel_own_orders: reader.flag(SECTION, "cancel_own_orders", default.cancel_own_orders),
         give_back: GiveBack {
             allowed: reader.flag(SECTION, "give_back", give_back.allowed),
             after_ms: millis(

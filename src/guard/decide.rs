@@ -238,6 +238,7 @@ impl Guard {
             cross_seen,
             bound_price: watch.bound_price,
             add_refused: watch.add_refused_until > now,
+            may_cancel: now >= self.cancels_rest_until,
         };
         Some(situation.plan())
     }

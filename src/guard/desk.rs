@@ -8,8 +8,8 @@ use super::event::{AccountChange, Mark, OrderStatus, OrderUpdate, PositionChange
 use super::intent::Scope;
 use super::policy::Policy;
 use crate::domain::{
-    Account, Balance, Book, Instrument, Leverage, MarginMode, Money, OpenOrder, Position, PositionKey,
-    PositionMode, Price, Quantity, Rate, Side, Symbol, TierTable, Timestamp,
+    Account, Balance, Book, Instrument, Leverage, MarginMode, Money, OpenOrder, Position,
+    PositionKey, PositionMode, Price, Quantity, Rate, Side, Symbol, TierTable, Timestamp,
 };
 use crate::forecast::Volatility;
 use crate::margin::{Leg, ScopeMargin};

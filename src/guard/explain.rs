@@ -172,7 +172,10 @@ pub fn listed(orders: &[OpenOrder]) -> String {
     };
     let noun = if orders.len() == 1 { "order" } else { "orders" };
     let count = orders.len();
-    format!("{count} resting {noun} of your own ({}{more})", named.join("; "))
+    format!(
+        "{count} resting {noun} of your own ({}{more})",
+        named.join("; ")
+    )
 }
 
 /// What an intent does, in a few words.

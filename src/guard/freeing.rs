@@ -73,7 +73,7 @@ fn lots(desk: &Desk, policy: &Policy, asset: &str) -> Vec<Lot> {
             None => flat.push((order, margin)),
         }
     }
-    flat.sort_by(|(a, _), (b, _)| slot(a).cmp(&slot(b)));
+    flat.sort_by_key(|(order, _)| slot(order));
     for group in flat.chunk_by(|(a, _), (b, _)| slot(a) == slot(b)) {
         let side = |side| {
             let of_side = group.iter().filter(|(order, _)| order.side == side);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 
 use super::desk::Desk;
+use super::freeing;
 use super::intent::{IntentKind, Scope};
 use super::journal::Spent;
 use super::policy::{Budgets, Policy};
@@ -95,6 +96,8 @@ pub(super) struct Situation<'a> {
     pub(super) bound_price: bool,
     /// The venue has just refused an addition for lack of balance.
     pub(super) add_refused: bool,
+    /// Resting orders may be cancelled: the venue has not just refused that.
+    pub(super) may_cancel: bool,
 }
 
 impl Situation<'_> {
@@ -125,6 +128,7 @@ impl Situation<'_> {
                 Err(remark) => plan.remarks.push(remark),
             },
         }
+        found.extend(self.free_first(target));
         found.extend(
             self.legs_by_size()
                 .into_iter()
@@ -219,6 +223,57 @@ impl Situation<'_> {
             cost: Money::ZERO,
             price: (self.lost_if_liquidated(&after) * risk).ceil_to(MONEY_STEP),
             new_money: amount,
+        })
+    }
+
+    /// Where an addition is short of free balance only: cancel resting orders first, priced as the
+    /// addition that this makes possible.
+    fn free_first(&self, target: f64) -> Option<Candidate> {
+        let Scope::Isolated(key) = self.scope else {
+            return None;
+        };
+        let (budgets, spent) = (self.budgets(), self.spent(key));
+        let barred = spent.top_ups >= budgets.top_ups_per_position_day;
+        if barred || !self.may_cancel || self.add_refused || self.actions_left(key) <= 2 {
+            return None;
+        }
+        let leg = self.leg(key)?;
+        let line = wished_line(leg.mark, target, self.falls_hurt(key))?;
+        let wanted = self.margin.wallet_for_line(&key.symbol, line) - self.margin.wallet;
+        let wanted = wanted.ceil_to(MONEY_STEP);
+        let asset = self.asset(key);
+        let wallet = self.desk.balances.get(&asset)?.cross_wallet - budgets.keep_available;
+        let kept = self.promised + self.kept_for_auto_add(key, &asset);
+        let most = wanted
+            .min(budgets.add_per_action)
+            .min(budgets.add_per_position_day - spent.added)
+            .min(wallet.min(self.spare_of_cross(&asset)) - kept);
+        let (room, _) = self.add_room(key);
+        let short = most - room;
+        let (kind, frees) = freeing::cancel(self.desk, self.policy, &asset, short)?;
+        let amount = (room + frees).min(most).floor_to(MONEY_STEP);
+        let after = self.margin.after_add(amount);
+        let line_after = after.liquidation_price(&key.symbol);
+        let distance_after = self.distance_of(key, line_after);
+        let risk = self.chance(key, distance_after);
+        let count = match &kind {
+            IntentKind::CancelOrders { orders, .. } => orders.len(),
+            IntentKind::AddMargin { .. }
+            | IntentKind::Reduce { .. }
+            | IntentKind::TakeBack { .. } => 0,
+        };
+        Some(Candidate {
+            label: format!(
+                "cancel {count} resting of your orders, then add about {amount} {asset}"
+            ),
+            key: key.clone(),
+            kind,
+            line_after,
+            distance_after,
+            reaches: amount >= wanted,
+            cost: Money::ZERO,
+            price: (self.lost_if_liquidated(&after) * risk).ceil_to(MONEY_STEP),
+            new_money: Money::ZERO,
         })
     }
 

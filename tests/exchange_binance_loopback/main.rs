@@ -10,6 +10,7 @@
 
 mod account;
 mod clock;
+mod orders;
 mod send;
 mod stream;
 mod venue;

@@ -14,8 +14,8 @@ use super::wire::{
     RestingOrder, ServerTime, SymbolConfig,
 };
 use crate::domain::{
-    Balance, MarginMode, Money, NumberError, OpenOrder, Position, PositionKey, PositionMode, PositionSide,
-    Price, Quantity, Rate, Side, Symbol, Timestamp,
+    Balance, MarginMode, Money, NumberError, OpenOrder, Position, PositionKey, PositionMode,
+    PositionSide, Price, Quantity, Rate, Side, Symbol, Timestamp,
 };
 use crate::exchange::{ExchangeError, KeyPermissions};
 use crate::guard::intent::FillReport;
