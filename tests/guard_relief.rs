@@ -597,7 +597,7 @@ fn an_unknown_cancel_is_found_out_by_reading_and_made_anew_under_a_new_id() {
         );
         world.answers.push_back(answer);
         world.mark("BTCUSDT", DANGER);
-        world.run(80_000);
+        world.run(20_000);
         assert_eq!(cancels(&world).len(), sent);
         assert!(world.resting.is_empty());
         assert!(added(&world.last_send()).is_positive());

@@ -124,6 +124,7 @@ impl Guard {
             watch.told_at = watch.told_at.map(|at| at.min(now));
         }
         self.cancels_rest_until = self.cancels_rest_until.min(longest);
+        self.cancel_lost_at = self.cancel_lost_at.min(now);
         self.loans.stir_all(now);
         for flight in self.flights.values_mut().chain(&mut self.backlog) {
             flight.clamp_waits(now, &self.policy);
@@ -338,7 +339,7 @@ impl Guard {
         self.refund(&flight, now);
         let intent = flight.intent;
         if let IntentKind::CancelOrders { .. } = intent.kind {
-            self.cancels_rest_until = now.plus_ms(NO_BALANCE_PAUSE_MS);
+            self.rest_from_cancels(matches!(flight.stage, Stage::Looking { .. }), now);
         }
         let text = format!("Not done: {}; {message}.", explain::deed(&intent));
         self.record_end(&intent, Ending::NotExecuted { message });
@@ -359,6 +360,16 @@ impl Guard {
         if !lost || !self.put_back_again(&intent, flight.reaches, now) {
             self.out
                 .push_back(Action::Record(Entry::PlanEnded { plan: intent.plan }));
+        }
+    }
+
+    /// A cancel that was lost on the way may be repeated at once, but only one in a while; after a
+    /// refusal something else must help.
+    fn rest_from_cancels(&mut self, lost: bool, now: Timestamp) {
+        if lost && now.since(self.cancel_lost_at) > NO_BALANCE_PAUSE_MS {
+            self.cancel_lost_at = now;
+        } else {
+            self.cancels_rest_until = now.plus_ms(NO_BALANCE_PAUSE_MS);
         }
     }
 

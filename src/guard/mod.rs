@@ -74,6 +74,8 @@ pub struct Guard {
     spent: BTreeMap<String, Spent>,
     /// No orders are cancelled before this: the venue did not do it.
     cancels_rest_until: Timestamp,
+    /// When a cancel was last lost on the way.
+    cancel_lost_at: Timestamp,
     /// Margin of ours in positions.
     loans: Loans,
     sequence: u64,
@@ -103,6 +105,7 @@ impl Guard {
             barred: false,
             spent: BTreeMap::new(),
             cancels_rest_until: Timestamp::ZERO,
+            cancel_lost_at: Timestamp::ZERO,
             loans: Loans::new(
                 policy.allowance.give_back.allowed,
                 policy.allowance.give_back.after_ms,
