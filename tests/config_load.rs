@@ -146,6 +146,7 @@ fn each_key_reaches_its_place_exactly() {
         trim_per_action_pct = 33.3
         actions_per_position_day = 5
         top_ups_per_position_day = 0
+        move_in_per_day_usdt = 250.5
         [rescue]
         cancel_own_orders = false
         give_back = true
@@ -187,6 +188,7 @@ fn each_key_reaches_its_place_exactly() {
     assert_eq!(policy.budgets.top_ups_per_position_day, 0);
     let give_back = &policy.allowance.give_back;
     assert!(!policy.allowance.cancel_own_orders);
+    assert_eq!(policy.allowance.move_in_per_day, money("250.5"));
     assert!(give_back.allowed && (give_back.factor - 4.5).abs() < 1e-12);
     assert_eq!(give_back.after_ms, 7_200_000);
     assert_eq!(policy.freshness.mark_ms, 4_000);
@@ -596,4 +598,13 @@ proptest::proptest! {
             }
         }
     }
+}
+
+#[test]
+fn moving_money_in_needs_the_owners_word_for_the_key_too() {
+    check(
+        "[budget]\nmove_in_per_day_usdt = 100\n",
+        "config.toml:2: move_in_per_day_usdt = 100 in [budget] needs a key that may move funds between your wallets; set allow_wallet_transfer = true in [exchange], or move_in_per_day_usdt = 0",
+    );
+    load("[exchange]\nallow_wallet_transfer = true\n[budget]\nmove_in_per_day_usdt = 100\n");
 }

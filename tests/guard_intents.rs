@@ -443,7 +443,8 @@ fn a_price_bound_follows_at_once_but_only_once() {
         IntentKind::Reduce { bound, .. } => bound,
         IntentKind::AddMargin { .. }
         | IntentKind::TakeBack { .. }
-        | IntentKind::CancelOrders { .. } => None,
+        | IntentKind::CancelOrders { .. }
+        | IntentKind::MoveIn { .. } => None,
     };
     assert_eq!(bound(&sends[0]), None);
     // 4.5 % below mark: nine tenths of the venue's band, on a tick.

@@ -1,5 +1,5 @@
-//! What eases an account apart from adding margin and trimming: giving back what was added, and
-//! cancelling resting orders that lock the margin for a rescue.
+//! What eases an account apart from adding margin and trimming: giving back what was added,
+//! cancelling resting orders that lock the margin for a rescue, and moving money in.
 
 #![allow(
     clippy::expect_used,
@@ -649,4 +649,194 @@ fn a_cancel_that_a_restart_finds_open_is_looked_up_and_not_sent_again() {
         added(&world.last_send()).is_positive(),
         "the addition follows"
     );
+}
+
+/// As [`locked`], without orders, with money in other wallets.
+fn poor(policy: Policy, spot: Decimal, funding: Decimal) -> World {
+    let mut world = World::new(policy, vec![isolated_long()], dec!(0));
+    world.outside.spot = money(spot);
+    world.outside.funding = money(funding);
+    world.start(Recovered::default());
+    world
+}
+
+fn moving() -> Policy {
+    let mut policy = adding();
+    policy.allowance.move_in_per_day = money(dec!(1000));
+    policy
+}
+
+fn moves(world: &World) -> Vec<(String, Money)> {
+    let sends = world.sends().into_iter();
+    let moves = sends.filter_map(|intent| match intent.kind {
+        IntentKind::MoveIn { amount, from } => Some((from.to_string(), amount)),
+        _ => None,
+    });
+    moves.collect()
+}
+
+#[test]
+fn money_is_moved_in_from_the_wallet_that_has_it_and_the_addition_follows() {
+    for (spot, funding, from) in [
+        (dec!(5000), dec!(9000), "spot"),
+        (dec!(10), dec!(900), "funding"),
+        (dec!(600), dec!(10), "spot"),
+    ] {
+        let mut world = poor(moving(), spot, funding);
+        world.mark("BTCUSDT", DANGER);
+        world.run(3_000);
+        let moved = moves(&world);
+        assert_eq!(moved.len(), 1);
+        assert_eq!(moved[0].0, from);
+        let sends = world.sends();
+        assert_eq!(sends.len(), 2);
+        assert_eq!(added(&sends[1]), moved[0].1);
+        let told = &world.reports(ReportKind::Verified)[0].text;
+        assert!(
+            told.contains(&format!(
+                "USDT from the {from} wallet into the futures wallet"
+            )),
+            "{told}"
+        );
+        assert_eq!(world.shown(&key("BTCUSDT")).level.to_string(), "watch");
+    }
+}
+
+#[test]
+fn nothing_is_moved_in_without_a_budget_or_beyond_it() {
+    assert!(Policy::default().allowance.move_in_per_day.is_zero());
+    let mut world = poor(adding(), dec!(5000), dec!(5000));
+    world.mark("BTCUSDT", DANGER);
+    assert!(moves(&world).is_empty());
+    let mut policy = moving();
+    policy.allowance.move_in_per_day = money(dec!(450));
+    let mut world = poor(policy, dec!(5000), dec!(5000));
+    world.mark("BTCUSDT", DANGER);
+    world.run(3_000);
+    ramp(&mut world, dec!(95500), dec!(10));
+    world.run(60_000);
+    let sum: Money = moves(&world).iter().map(|(_, amount)| *amount).sum();
+    assert!(sum > money(dec!(400)) && sum <= money(dec!(450)), "{sum}");
+    assert_eq!(world.outside.spot, money(dec!(5000)) - sum);
+}
+
+#[test]
+fn what_is_used_of_the_budget_survives_a_restart() {
+    let mut policy = moving();
+    policy.allowance.move_in_per_day = money(dec!(450));
+    let mut world = poor(policy, dec!(5000), dec!(0));
+    let spent = plimsoll::guard::journal::Spent {
+        day: world.now.day_start(),
+        moved_in: money(dec!(449.5)),
+        ..plimsoll::guard::journal::Spent::default()
+    };
+    world.restart(Recovered {
+        spent: [("ETHUSDT".to_owned(), spent)].into(),
+        ..Recovered::default()
+    });
+    world.mark("BTCUSDT", DANGER);
+    assert!(moves(&world).is_empty());
+}
+
+#[test]
+fn orders_are_cancelled_before_money_is_moved_and_both_only_where_they_are_needed() {
+    let mut world = poor(moving(), dec!(5000), dec!(0));
+    world.cross = money(dec!(1000));
+    world.resting = vec![order("1", "BTCUSDT", Side::Long, dec!(1000))];
+    let picture = world.picture();
+    world.event(Event::Account(picture));
+    world.mark("BTCUSDT", DANGER);
+    world.run(3_000);
+    assert_eq!((cancels(&world).len(), moves(&world).len()), (1, 0));
+    assert!(added(&world.last_send()).is_positive());
+}
+
+#[test]
+fn in_cross_mode_money_that_comes_in_is_the_rescue() {
+    let mut policy = moving();
+    policy.allowance.move_in_per_day = money(dec!(5000));
+    let cross = position(
+        key("BTCUSDT"),
+        Side::Long,
+        dec!(0.5),
+        plimsoll::domain::MarginMode::Cross,
+        dec!(0),
+    );
+    let mut world = World::new(policy, vec![cross], dec!(2500));
+    world.outside.spot = money(dec!(5000));
+    world.start(Recovered::default());
+    world.mark("BTCUSDT", DANGER);
+    world.run(3_000);
+    assert_eq!(moves(&world).len(), 1);
+    assert_eq!(world.sends().len(), 1);
+    let shown = world.shown(&key("BTCUSDT"));
+    assert!(shown.distance_pct.expect("a line") >= 2.2, "{shown:?}");
+    let told = &world.reports(ReportKind::Verified)[0].text;
+    assert!(told.contains("; the line is now at "), "{told}");
+}
+
+#[test]
+fn an_unknown_transfer_is_looked_up_and_never_sent_again() {
+    let mut world = poor(moving(), dec!(5000), dec!(0));
+    world.answers.push_back(Answer::DoUnknown);
+    world.mark("BTCUSDT", DANGER);
+    world.run(20_000);
+    assert_eq!(moves(&world).len(), 1);
+    assert!(added(&world.last_send()).is_positive());
+    // Where the history does not show it but the wallet grew, nobody knows: it is not repeated.
+    let mut world = poor(moving(), dec!(5000), dec!(0));
+    world.answers.push_back(Answer::DoUnknown);
+    world.lookup = Lookup::Say(plimsoll::guard::intent::Resolution::NotFound);
+    world.mark("BTCUSDT", DANGER);
+    world.run(20_000);
+    assert_eq!(moves(&world).len(), 1);
+    let told = world.reports(ReportKind::NotKnown);
+    let text = &told.last().expect("told").text;
+    assert!(text.contains("the wallet grew"), "{text}");
+    // One that was lost for sure is made anew, under a new id and within the budget.
+    let mut world = poor(moving(), dec!(5000), dec!(0));
+    world.answers.push_back(Answer::LoseUnknown);
+    world.mark("BTCUSDT", DANGER);
+    world.run(20_000);
+    assert_eq!(moves(&world).len(), 2);
+    assert!(added(&world.last_send()).is_positive());
+}
+
+#[test]
+fn a_refused_transfer_is_no_alarm_and_a_trim_follows_at_once() {
+    let mut policy = policy();
+    policy.allowance.move_in_per_day = money(dec!(1000));
+    let mut world = poor(policy, dec!(5000), dec!(0));
+    world.answers.push_back(Answer::Reject(Reaction::Powerless));
+    world.mark("BTCUSDT", DANGER);
+    assert_eq!(moves(&world).len(), 1);
+    assert!(world.reports(ReportKind::Powerless).is_empty());
+    world.run(1_000);
+    assert!(
+        reduced(&world.sends()[1]).is_positive(),
+        "{:?}",
+        world.sends()
+    );
+}
+
+#[test]
+fn a_transfer_that_a_restart_finds_open_is_looked_up_and_counted_once() {
+    let mut world = poor(moving(), dec!(5000), dec!(0));
+    world.answers.push_back(Answer::DoUnknown);
+    world.lookup = Lookup::Nothing;
+    world.mark("BTCUSDT", DANGER);
+    let intent = world.last_send();
+    world.lookup = Lookup::Truth;
+    world.restart(Recovered {
+        open: vec![OpenIntent {
+            sent_at: Some(world.now),
+            intent,
+        }],
+        last_sequence: 50,
+        last_plan: 50,
+        ..Recovered::default()
+    });
+    world.run(10_000);
+    assert_eq!(moves(&world).len(), 1);
+    assert!(added(&world.last_send()).is_positive());
 }

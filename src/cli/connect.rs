@@ -61,6 +61,7 @@ pub(super) fn port(path: &Path, config: &Config, clock: &Clock) -> anyhow::Resul
         request_timeout: timeout,
         connect_timeout: timeout.mul_f64(0.6),
         open_orders: config.policy.allowance.cancel_own_orders,
+        outside_wallets: config.policy.allowance.move_in_per_day.is_positive(),
         ..BinanceSettings::default()
     };
     Ok(BinanceUsdm::new(settings, credentials, clock.clone())?)

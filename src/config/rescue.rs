@@ -4,12 +4,18 @@ use rust_decimal::{Decimal, dec};
 
 use super::reader::Reader;
 use super::schema::{millis, number_f64, span};
+use crate::domain::Money;
 use crate::guard::allowance::{Allowance, GiveBack};
 
-pub(super) fn allowance(reader: &mut Reader<'_>, default: &Allowance) -> Allowance {
+pub(super) fn allowance(
+    reader: &mut Reader<'_>,
+    default: &Allowance,
+    may_transfer: bool,
+) -> Allowance {
     const SECTION: &str = "rescue";
     let give_back = &default.give_back;
     Allowance {
+        move_in_per_day: move_in(reader, default.move_in_per_day, may_transfer),
         cancel_own_orders: reader.flag(SECTION, "cancel_own_orders", default.cancel_own_orders),
         give_back: GiveBack {
             allowed: reader.flag(SECTION, "give_back", give_back.allowed),
@@ -28,4 +34,20 @@ pub(super) fn allowance(reader: &mut Reader<'_>, default: &Allowance) -> Allowan
             ),
         },
     }
+}
+
+/// Moving money in needs the owner's word twice: a budget, and that the key may do it.
+fn move_in(reader: &mut Reader<'_>, default: Money, may_transfer: bool) -> Money {
+    const SECTION: &str = "budget";
+    const KEY: &str = "move_in_per_day_usdt";
+    let range = span(dec!(0), dec!(1_000_000_000), "USDT", 8);
+    let found = Money::of(reader.number(SECTION, KEY, range, default.get()));
+    if found.is_positive() && !may_transfer {
+        let line = reader.line(SECTION, KEY);
+        reader.problem(
+            line,
+            format!("{KEY} = {found} in [{SECTION}] needs a key that may move funds between your wallets; set allow_wallet_transfer = true in [exchange], or {KEY} = 0"),
+        );
+    }
+    found
 }

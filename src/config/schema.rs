@@ -74,7 +74,7 @@ fn fill(reader: &mut Reader<'_>, env: Option<Environment<'_>>) -> Config {
         symbols,
         receive_window_ms,
         budgets: budgets(reader, &policy.budgets),
-        allowance: allowance(reader, &policy.allowance),
+        allowance: allowance(reader, &policy.allowance, exchange.allow_wallet_transfer),
         freshness: freshness(reader, policy.freshness),
         ..policy
     };

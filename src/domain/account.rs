@@ -40,3 +40,27 @@ pub struct Account {
     /// Venue time at which the reading began: state changes after it may be missing.
     pub taken_at: Timestamp,
 }
+
+/// A wallet of the same owner at the same venue, outside the futures account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OutsideWallet {
+    Spot,
+    Funding,
+}
+
+impl std::fmt::Display for OutsideWallet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Spot => "spot",
+            Self::Funding => "funding",
+        })
+    }
+}
+
+/// What is free of one asset in the wallets outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct OutsideBalance {
+    pub spot: Money,
+    pub funding: Money,
+}

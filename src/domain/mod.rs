@@ -12,7 +12,7 @@ mod position;
 mod tier;
 mod time;
 
-pub use account::{Account, Balance, PositionMode};
+pub use account::{Account, Balance, OutsideBalance, OutsideWallet, PositionMode};
 pub use book::{Book, BookLevel, Fill};
 pub use instrument::{ContractKind, Instrument, InstrumentStatus, LotLimits, Symbol};
 pub use number::{Leverage, Money, NumberError, Price, Quantity, Rate};

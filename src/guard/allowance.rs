@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::HOUR_MS;
+use crate::domain::{HOUR_MS, Money};
 
 /// Acts that move the trader's own orders and money around.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -11,6 +11,9 @@ pub struct Allowance {
     /// is needed for a rescue. What closes or protects a position is never touched.
     pub cancel_own_orders: bool,
     pub give_back: GiveBack,
+    /// Most that may be moved in from the spot and funding wallets in one UTC day, over all positions;
+    /// zero: never.
+    pub move_in_per_day: Money,
 }
 
 /// When margin that Plimsoll has added may go back into the free balance.
@@ -28,6 +31,7 @@ impl Default for Allowance {
     fn default() -> Self {
         Self {
             cancel_own_orders: true,
+            move_in_per_day: Money::ZERO,
             give_back: GiveBack {
                 allowed: false,
                 after_ms: 6 * HOUR_MS,

@@ -238,7 +238,9 @@ impl Guard {
             cross_seen,
             bound_price: watch.bound_price,
             add_refused: watch.add_refused_until > now,
-            may_cancel: now >= self.cancels_rest_until,
+            may_cancel: self.cancels.allows(now),
+            may_move: self.moves.allows(now),
+            moved_in: self.moved_in_today(now),
         };
         Some(situation.plan())
     }
@@ -461,6 +463,9 @@ impl Guard {
             spent.added += amount;
             spent.top_ups = spent.top_ups.saturating_add(1);
         }
+        if let IntentKind::MoveIn { amount, .. } = intent.kind {
+            spent.moved_in += amount;
+        }
         self.spent.insert(spent_key(&intent.key), spent);
     }
 
@@ -479,6 +484,9 @@ impl Guard {
         if let IntentKind::AddMargin { amount } = intent.kind {
             spent.added = (spent.added - amount).max(Money::ZERO);
             spent.top_ups = spent.top_ups.saturating_sub(1);
+        }
+        if let IntentKind::MoveIn { amount, .. } = intent.kind {
+            spent.moved_in = (spent.moved_in - amount).max(Money::ZERO);
         }
         self.spent.insert(spent_key(&intent.key), spent);
     }

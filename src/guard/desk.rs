@@ -8,8 +8,8 @@ use super::event::{AccountChange, Mark, OrderStatus, OrderUpdate, PositionChange
 use super::intent::Scope;
 use super::policy::Policy;
 use crate::domain::{
-    Account, Balance, Book, Instrument, Leverage, MarginMode, Money, OpenOrder, Position,
-    PositionKey, PositionMode, Price, Quantity, Rate, Side, Symbol, TierTable, Timestamp,
+    Account, Balance, Book, Instrument, Leverage, MarginMode, Money, OpenOrder, OutsideBalance,
+    Position, PositionKey, PositionMode, Price, Quantity, Rate, Side, Symbol, TierTable, Timestamp,
 };
 use crate::forecast::Volatility;
 use crate::margin::{Leg, ScopeMargin};
@@ -78,6 +78,8 @@ pub(super) struct Desk {
     pub(super) balances: BTreeMap<String, Balance>,
     /// Resting orders of the newest picture, less what streams said is gone; `None`: not read.
     pub(super) open_orders: Option<Vec<OpenOrder>>,
+    /// Free in the owner's other wallets, as last read.
+    pub(super) outside: BTreeMap<String, OutsideBalance>,
     pub(super) position_mode: PositionMode,
     pub(super) multi_assets: bool,
     pub(super) can_trade: bool,

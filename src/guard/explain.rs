@@ -219,6 +219,11 @@ pub fn deed(intent: &Intent) -> String {
             intent.margin_asset,
             intent.key
         ),
+        IntentKind::MoveIn { amount, from } => format!(
+            "move {} {} from the {from} wallet into the futures wallet",
+            money(*amount),
+            intent.margin_asset
+        ),
         IntentKind::CancelOrders { orders, frees } => format!(
             "cancel {}, which would free about {} {}",
             listed(orders),
@@ -271,8 +276,8 @@ pub(super) fn verified(intent: &Intent, fill: Option<&FillReport>, line: Option<
     )
 }
 
-/// That orders are gone, and what is free now.
-pub(super) fn cancelled(intent: &Intent, balance: Option<Balance>) -> String {
+/// That something was made available, and what is free now.
+pub(super) fn freed(intent: &Intent, balance: Option<Balance>) -> String {
     let free = balance.map_or_else(String::new, |balance| {
         let asset = &intent.margin_asset;
         format!("; {} {asset} are free now", money(balance.available))

@@ -138,7 +138,8 @@ impl Flight {
                 IntentKind::Reduce { .. }
                 | IntentKind::AddMargin { .. }
                 | IntentKind::TakeBack { .. }
-                | IntentKind::CancelOrders { .. },
+                | IntentKind::CancelOrders { .. }
+                | IntentKind::MoveIn { .. },
                 _,
             ) => true,
         }
@@ -158,7 +159,8 @@ impl Flight {
             IntentKind::AddMargin { .. }
             | IntentKind::Reduce { .. }
             | IntentKind::TakeBack { .. }
-            | IntentKind::CancelOrders { .. } => Money::ZERO,
+            | IntentKind::CancelOrders { .. }
+            | IntentKind::MoveIn { .. } => Money::ZERO,
         }
     }
 
@@ -219,11 +221,20 @@ impl Flight {
         let held = desk.positions.get(&self.intent.key);
         match self.sighting(desk) {
             Sighting::NotYet => Trace::Nothing,
+            // Anybody may have moved money in.
+            Sighting::Seen if matches!(self.intent.kind, IntentKind::MoveIn { .. }) => {
+                Trace::Doubtful
+            }
             Sighting::Seen if held.is_some_and(|held| held.position.auto_add_margin) => {
                 Trace::Doubtful
             }
             Sighting::Seen => Trace::Own,
         }
+    }
+
+    fn cross_wallet(&self, desk: &Desk) -> Money {
+        let balance = desk.balances.get(&self.intent.margin_asset);
+        balance.map_or(Money::ZERO, |balance| balance.cross_wallet)
     }
 
     /// Does the account look exactly as if this had never been sent?
@@ -236,6 +247,9 @@ impl Flight {
                 // What is read are the orders themselves.
                 IntentKind::CancelOrders { orders, .. } => {
                     return desk.open_orders.is_some() && !desk.are_gone(orders);
+                }
+                IntentKind::MoveIn { .. } => {
+                    return self.cross_wallet(desk) <= before.cross_wallet;
                 }
                 IntentKind::AddMargin { .. } | IntentKind::Reduce { .. } => {
                     wallet <= before.isolated_wallet
@@ -264,6 +278,11 @@ impl Flight {
                 position.isolated_wallet <= before.isolated_wallet - *amount + slack
             }),
             (IntentKind::CancelOrders { orders, .. }, _) => desk.are_gone(orders),
+            // Results and funding of other positions move the same wallet.
+            (IntentKind::MoveIn { amount, .. }, _) => {
+                let least = *amount * Rate::of(MOST_TOLERATED);
+                self.cross_wallet(desk) >= before.cross_wallet + least
+            }
             (IntentKind::Reduce { .. }, Stage::Verifying { .. })
                 if held.is_some_and(|position| position.side != self.intent.side) =>
             {
@@ -334,7 +353,8 @@ pub(super) fn freed_by(
         IntentKind::Reduce { quantity, .. } => quantity,
         IntentKind::AddMargin { .. }
         | IntentKind::TakeBack { .. }
-        | IntentKind::CancelOrders { .. } => Quantity::ZERO,
+        | IntentKind::CancelOrders { .. }
+        | IntentKind::MoveIn { .. } => Quantity::ZERO,
     };
     let mut fill = fill.copied().unwrap_or_default();
     if !fill.quantity.is_positive() {

@@ -1,15 +1,109 @@
 //! Where money for a rescue can come from apart from the free balance: margin that the trader's own
-//! resting orders lock.
+//! resting orders lock, and the trader's other wallets.
 //!
 //! Plain inputs, so that whoever plans can ask "short by so much: what would help?".
 
-use super::desk::Desk;
-use super::intent::{CANCELS_MAX, IntentKind};
-use super::policy::Policy;
-use crate::domain::{Money, OpenOrder, PositionKey, PositionSide, Side};
+use rust_decimal::Decimal;
 
-/// Less than this is not worth a cancellation.
-const LEAST_FREED: Money = Money::of(rust_decimal::Decimal::ONE);
+use super::Guard;
+use super::desk::Desk;
+use super::intent::{CANCELS_MAX, Intent, IntentKind};
+use super::policy::Policy;
+use crate::domain::{
+    MINUTE_MS, Money, OpenOrder, OutsideWallet, PositionKey, PositionSide, Side, Timestamp,
+};
+
+/// Less than this is not worth a request.
+const LEAST_FREED: Money = Money::of(Decimal::ONE);
+/// Money is moved in steps of one hundredth.
+const MONEY_STEP: Decimal = Decimal::from_parts(1, 0, 0, false, 2);
+/// One kind of freeing rests this long after it failed.
+const REST_MS: i64 = MINUTE_MS;
+
+/// When one kind of freeing may be tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Pace {
+    rests_until: Timestamp,
+    lost_at: Timestamp,
+}
+
+impl Pace {
+    pub(super) fn allows(self, now: Timestamp) -> bool {
+        now >= self.rests_until
+    }
+
+    /// It was not executed. What was lost on the way may be repeated at once, but only one in a while;
+    /// after a refusal something else must help.
+    pub(super) fn failed(&mut self, lost: bool, now: Timestamp) {
+        if lost && now.since(self.lost_at) > REST_MS {
+            self.lost_at = now;
+        } else {
+            self.rests_until = now.plus_ms(REST_MS);
+        }
+    }
+}
+
+impl Guard {
+    pub(super) fn pace_of(&mut self, intent: &Intent) -> Option<&mut Pace> {
+        match intent.kind {
+            IntentKind::CancelOrders { .. } => Some(&mut self.cancels),
+            IntentKind::MoveIn { .. } => Some(&mut self.moves),
+            IntentKind::AddMargin { .. }
+            | IntentKind::Reduce { .. }
+            | IntentKind::TakeBack { .. } => None,
+        }
+    }
+
+    /// What was moved in today, for all positions.
+    pub(super) fn moved_in_today(&self, now: Timestamp) -> Money {
+        let today = now.day_start();
+        let today = self.spent.values().filter(|spent| spent.day == today);
+        today.map(|spent| spent.moved_in).sum()
+    }
+
+    /// What was moved in is no longer outside, long before that is read again.
+    pub(super) fn moved(&mut self, intent: &Intent) {
+        let IntentKind::MoveIn { amount, from } = intent.kind else {
+            return;
+        };
+        if let Some(outside) = self.desk.outside.get_mut(&intent.margin_asset) {
+            let wallet = match from {
+                OutsideWallet::Spot => &mut outside.spot,
+                OutsideWallet::Funding => &mut outside.funding,
+            };
+            *wallet = (*wallet - amount).max(Money::ZERO);
+        }
+    }
+}
+
+/// Moving how much of `asset` in from where brings `wanted`, or most of it? Within the budget of the
+/// day, of which `moved_today` is used. The spot wallet first, unless only the other has enough.
+/// `None` where that is not allowed, or nothing is known to be there.
+pub(super) fn move_in(
+    desk: &Desk,
+    policy: &Policy,
+    asset: &str,
+    wanted: Money,
+    moved_today: Money,
+) -> Option<(IntentKind, Money)> {
+    let left = policy.allowance.move_in_per_day - moved_today;
+    let wanted = wanted.min(left).floor_to(MONEY_STEP);
+    if wanted < LEAST_FREED {
+        return None;
+    }
+    let outside = desk.outside.get(asset)?;
+    let from = if outside.spot < wanted && outside.funding > outside.spot {
+        OutsideWallet::Funding
+    } else {
+        OutsideWallet::Spot
+    };
+    let there = match from {
+        OutsideWallet::Spot => outside.spot,
+        OutsideWallet::Funding => outside.funding,
+    };
+    let amount = wanted.min(there).floor_to(MONEY_STEP);
+    (amount >= LEAST_FREED).then_some((IntentKind::MoveIn { amount, from }, amount))
+}
 
 /// Orders that are cancelled together, and what that frees.
 #[derive(Debug, Clone, PartialEq)]

@@ -428,8 +428,8 @@ impl Guard {
         self.loans.stir(key, now);
     }
 
-    /// The venue refused a return. Nothing is at risk: no alarm, and no pause for rescues.
-    pub(super) fn return_refused(&mut self, id: &IntentId, message: String, now: Timestamp) {
+    /// The venue refused what is no rescue by itself: no alarm, and no pause for rescues.
+    pub(super) fn aside_refused(&mut self, id: &IntentId, message: String, now: Timestamp) {
         self.sight.want(Refresh::Account, now);
         self.not_executed(id, message, now, now);
     }

@@ -5,7 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    MarginMode, Money, OpenOrder, PositionKey, PositionMode, Price, Quantity, Side, Timestamp,
+    MarginMode, Money, OpenOrder, OutsideWallet, PositionKey, PositionMode, Price, Quantity, Side,
+    Timestamp,
 };
 
 /// Identity of one act, made before it is journaled and sent. Orders carry it as client order id:
@@ -81,6 +82,8 @@ pub enum IntentKind {
         /// About what becomes available.
         frees: Money,
     },
+    /// Move `amount` from another wallet of the owner into the futures wallet.
+    MoveIn { amount: Money, from: OutsideWallet },
 }
 
 /// Most orders that one intent cancels.
@@ -120,13 +123,25 @@ pub struct Intent {
 }
 
 impl Intent {
+    /// Does it only make money available, for a rescue that follows?
+    #[must_use]
+    pub fn only_frees(&self) -> bool {
+        match self.kind {
+            IntentKind::CancelOrders { .. } | IntentKind::MoveIn { .. } => true,
+            IntentKind::AddMargin { .. }
+            | IntentKind::Reduce { .. }
+            | IntentKind::TakeBack { .. } => false,
+        }
+    }
+
     /// Is it a rescue, which counts against the budgets and starts a cool-down?
     #[must_use]
     pub fn is_rescue(&self) -> bool {
         match self.kind {
             IntentKind::AddMargin { .. }
             | IntentKind::Reduce { .. }
-            | IntentKind::CancelOrders { .. } => true,
+            | IntentKind::CancelOrders { .. }
+            | IntentKind::MoveIn { .. } => true,
             IntentKind::TakeBack { .. } => false,
         }
     }

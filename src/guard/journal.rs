@@ -116,6 +116,9 @@ pub struct Spent {
     pub added: Money,
     pub actions: u32,
     pub top_ups: u32,
+    /// Moved into the futures wallet from other wallets.
+    #[serde(default)]
+    pub moved_in: Money,
 }
 
 /// Margin that Plimsoll has added to an isolated position and that is still there, with the position

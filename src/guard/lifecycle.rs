@@ -5,6 +5,7 @@ use super::action::{Action, ReportKind, Severity};
 use super::event::{Mode, Refresh};
 use super::explain;
 use super::flight::{Flight, MAX_REREADS, Sighting, Stage, freed_by, gap_ms, window_end};
+use super::freeing::Pace;
 use super::intent::{
     Ending, FillReport, Intent, IntentId, IntentKind, Outcome, Reaction, Resolution, Scope,
 };
@@ -123,8 +124,8 @@ impl Guard {
             watch.add_refused_until = watch.add_refused_until.min(longest);
             watch.told_at = watch.told_at.map(|at| at.min(now));
         }
-        self.cancels_rest_until = self.cancels_rest_until.min(longest);
-        self.cancel_lost_at = self.cancel_lost_at.min(now);
+        self.cancels = Pace::default();
+        self.moves = Pace::default();
         self.loans.stir_all(now);
         for flight in self.flights.values_mut().chain(&mut self.backlog) {
             flight.clamp_waits(now, &self.policy);
@@ -167,9 +168,10 @@ impl Guard {
         let Some(intent) = self.flight_mut(id).map(|flight| flight.intent.clone()) else {
             return;
         };
-        if !intent.is_rescue() {
+        if !intent.is_rescue() || intent.only_frees() {
             let code = code.map_or_else(String::new, |code| format!(" (code {code})"));
-            self.return_refused(id, format!("refused: {message}{code}"), now);
+            // Nothing is at risk by that alone: something else must help, at once.
+            self.aside_refused(id, format!("refused: {message}{code}"), now);
             return;
         }
         let scope = intent.scope;
@@ -270,6 +272,8 @@ impl Guard {
         let reaches = flight.reaches && flight.is_complete(fill);
         let intent = flight.intent;
         self.record_end(&intent, Ending::Verified { fill });
+        // What comes into a cross wallet is the rescue itself.
+        let frees = intent.only_frees() && matches!(intent.scope, Scope::Isolated(_));
         let mut line = None;
         if let Some((_, watch)) = self
             .watches
@@ -283,21 +287,21 @@ impl Guard {
                 .iter()
                 .find(|line| line.key == intent.key)
                 .and_then(|line| line.nearest);
-            if let IntentKind::CancelOrders { .. } = intent.kind {
+            if frees {
                 // What was freed is used at once.
                 watch.falls_short = true;
             } else if intent.is_rescue() {
                 rest_after(watch, reaches, self.policy.cooldown_ms, now);
             }
         }
+        self.moved(&intent);
         self.lend(&intent, now);
         self.returned(&intent, now);
         let balance = self.desk.balances.get(&intent.margin_asset);
-        let text = match intent.kind {
-            IntentKind::CancelOrders { .. } => explain::cancelled(&intent, balance.copied()),
-            IntentKind::AddMargin { .. }
-            | IntentKind::Reduce { .. }
-            | IntentKind::TakeBack { .. } => explain::verified(&intent, fill.as_ref(), line),
+        let text = if frees {
+            explain::freed(&intent, balance.copied())
+        } else {
+            explain::verified(&intent, fill.as_ref(), line)
         };
         self.tell(&intent, ReportKind::Verified, Severity::Warning, text, now);
         self.second_half(&intent, fill.as_ref(), reaches, now);
@@ -338,8 +342,8 @@ impl Guard {
         };
         self.refund(&flight, now);
         let intent = flight.intent;
-        if let IntentKind::CancelOrders { .. } = intent.kind {
-            self.rest_from_cancels(matches!(flight.stage, Stage::Looking { .. }), now);
+        if let Some(pace) = self.pace_of(&intent) {
+            pace.failed(matches!(flight.stage, Stage::Looking { .. }), now);
         }
         let text = format!("Not done: {}; {message}.", explain::deed(&intent));
         self.record_end(&intent, Ending::NotExecuted { message });
@@ -360,16 +364,6 @@ impl Guard {
         if !lost || !self.put_back_again(&intent, flight.reaches, now) {
             self.out
                 .push_back(Action::Record(Entry::PlanEnded { plan: intent.plan }));
-        }
-    }
-
-    /// A cancel that was lost on the way may be repeated at once, but only one in a while; after a
-    /// refusal something else must help.
-    fn rest_from_cancels(&mut self, lost: bool, now: Timestamp) {
-        if lost && now.since(self.cancel_lost_at) > NO_BALANCE_PAUSE_MS {
-            self.cancel_lost_at = now;
-        } else {
-            self.cancels_rest_until = now.plus_ms(NO_BALANCE_PAUSE_MS);
         }
     }
 

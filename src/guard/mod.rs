@@ -39,6 +39,7 @@ use action::{Action, Report, ReportKind, Severity, View};
 use desk::{Changes, Desk, scope_of};
 use event::{AccountChange, Command, Event, Mark, Mode, OrderOrigin, OrderUpdate, Refresh};
 use flight::Flight;
+use freeing::Pace;
 use giveback::Loans;
 use intent::{Intent, Scope};
 use journal::{Entry, Recovered, Spent};
@@ -72,10 +73,8 @@ pub struct Guard {
     /// The venue says that the account may not trade.
     barred: bool,
     spent: BTreeMap<String, Spent>,
-    /// No orders are cancelled before this: the venue did not do it.
-    cancels_rest_until: Timestamp,
-    /// When a cancel was last lost on the way.
-    cancel_lost_at: Timestamp,
+    cancels: Pace,
+    moves: Pace,
     /// Margin of ours in positions.
     loans: Loans,
     sequence: u64,
@@ -104,8 +103,8 @@ impl Guard {
             sight: Sight::new(now),
             barred: false,
             spent: BTreeMap::new(),
-            cancels_rest_until: Timestamp::ZERO,
-            cancel_lost_at: Timestamp::ZERO,
+            cancels: Pace::default(),
+            moves: Pace::default(),
             loans: Loans::new(
                 policy.allowance.give_back.allowed,
                 policy.allowance.give_back.after_ms,
@@ -155,6 +154,7 @@ impl Guard {
                 }
             }
             Event::TakerFee { symbol, rate } => self.desk.set_fee(symbol.as_ref(), rate),
+            Event::Outside(wallets) => self.desk.outside = wallets,
             Event::Account(account) => self.on_account(&account, now),
             Event::Change(change) => self.on_change(&change, now),
             Event::Order(update) => self.on_order(&update, now),

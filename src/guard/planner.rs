@@ -98,6 +98,9 @@ pub(super) struct Situation<'a> {
     pub(super) add_refused: bool,
     /// Resting orders may be cancelled: the venue has not just refused that.
     pub(super) may_cancel: bool,
+    /// Money may be moved in, and what was moved in today.
+    pub(super) may_move: bool,
+    pub(super) moved_in: Money,
 }
 
 impl Situation<'_> {
@@ -129,6 +132,7 @@ impl Situation<'_> {
             },
         }
         found.extend(self.free_first(target));
+        found.extend(self.bring_in(target));
         found.extend(
             self.legs_by_size()
                 .into_iter()
@@ -260,7 +264,8 @@ impl Situation<'_> {
             IntentKind::CancelOrders { orders, .. } => orders.len(),
             IntentKind::AddMargin { .. }
             | IntentKind::Reduce { .. }
-            | IntentKind::TakeBack { .. } => 0,
+            | IntentKind::TakeBack { .. }
+            | IntentKind::MoveIn { .. } => 0,
         };
         Some(Candidate {
             label: format!(
@@ -274,6 +279,50 @@ impl Situation<'_> {
             cost: Money::ZERO,
             price: (self.lost_if_liquidated(&after) * risk).ceil_to(MONEY_STEP),
             new_money: Money::ZERO,
+        })
+    }
+
+    /// Money from the owner's other wallets: a cross scope has it at once, an isolated one with the
+    /// addition that follows.
+    fn bring_in(&self, target: f64) -> Option<Candidate> {
+        let (budgets, spent) = (self.budgets(), self.spent(self.key));
+        let barred = spent.top_ups >= budgets.top_ups_per_position_day;
+        if barred || !self.may_move || self.actions_left(self.key) <= 2 || !self.may_touch(self.key)
+        {
+            return None;
+        }
+        let leg = self.leg(self.key)?;
+        let line = wished_line(leg.mark, target, self.falls_hurt(self.key))?;
+        let wanted = self.margin.wallet_for_line(&self.key.symbol, line) - self.margin.wallet;
+        let wanted = wanted.ceil_to(MONEY_STEP);
+        let asset = self.asset(self.key);
+        let most = wanted.min(budgets.add_per_action);
+        let (most, room) = match self.scope {
+            Scope::Cross(_) => (most, Money::ZERO),
+            // Where the wallet is short already, what comes in is not free.
+            Scope::Isolated(_) if self.spare_of_cross(&asset).is_negative() => return None,
+            Scope::Isolated(key) => {
+                let left = budgets.add_per_position_day - spent.added;
+                (most.min(left), self.add_room(key).0)
+            }
+        };
+        let short = most - room;
+        let (kind, moved) = freeing::move_in(self.desk, self.policy, &asset, short, self.moved_in)?;
+        let amount = (room + moved).min(most).floor_to(MONEY_STEP);
+        let after = self.margin.after_add(amount);
+        let line_after = after.liquidation_price(&self.key.symbol);
+        let distance_after = self.distance_of(self.key, line_after);
+        let risk = self.chance(self.key, distance_after);
+        Some(Candidate {
+            label: format!("move {moved} {asset} in"),
+            key: self.key.clone(),
+            kind,
+            line_after,
+            distance_after,
+            reaches: amount >= wanted,
+            cost: Money::ZERO,
+            price: (self.lost_if_liquidated(&after) * risk).ceil_to(MONEY_STEP),
+            new_money: moved,
         })
     }
 
@@ -405,7 +454,8 @@ impl Situation<'_> {
             IntentKind::Reduce { quantity, .. } => quantity <= cap,
             IntentKind::AddMargin { .. }
             | IntentKind::TakeBack { .. }
-            | IntentKind::CancelOrders { .. } => false,
+            | IntentKind::CancelOrders { .. }
+            | IntentKind::MoveIn { .. } => false,
         };
         let mut best = self.reduce(leg, instrument, high).filter(within)?;
         if best.distance_after < target {

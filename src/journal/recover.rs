@@ -225,7 +225,8 @@ impl Recovery {
             IntentKind::Reduce { recycle, .. } => recycle,
             IntentKind::AddMargin { .. }
             | IntentKind::TakeBack { .. }
-            | IntentKind::CancelOrders { .. } => false,
+            | IntentKind::CancelOrders { .. }
+            | IntentKind::MoveIn { .. } => false,
         };
         let executed = fill.is_none_or(|fill| fill.quantity.is_positive());
         let closed = self.plans.get(&intent.plan).is_some_and(|p| p.closed);
@@ -259,6 +260,7 @@ impl Recovery {
                 spent.added += amount;
                 spent.top_ups = spent.top_ups.saturating_add(1);
             }
+            IntentKind::MoveIn { amount, .. } => spent.moved_in += amount,
             IntentKind::Reduce { .. }
             | IntentKind::TakeBack { .. }
             | IntentKind::CancelOrders { .. } => {}

@@ -243,8 +243,8 @@ impl<'a> Stage<'a> {
                 self.venue.add(-*amount, true);
                 None
             }
-            // No orders rest in a replay.
-            IntentKind::CancelOrders { .. } => None,
+            // A replay has neither resting orders nor other wallets.
+            IntentKind::CancelOrders { .. } | IntentKind::MoveIn { .. } => None,
         };
         self.measure();
         Event::Outcome {

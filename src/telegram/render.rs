@@ -159,6 +159,11 @@ pub fn act(intent: &Intent) -> String {
             money(*amount),
             clean(&intent.margin_asset)
         ),
+        IntentKind::MoveIn { amount, from } => format!(
+            "move {} {} from the {from} wallet into the futures wallet for {title}",
+            money(*amount),
+            clean(&intent.margin_asset)
+        ),
         IntentKind::CancelOrders { orders, frees } => format!(
             "cancel {}, which would free about {} {} for {title}",
             clean(&explain::listed(orders)),

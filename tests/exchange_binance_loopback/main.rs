@@ -13,4 +13,5 @@ mod clock;
 mod orders;
 mod send;
 mod stream;
+mod transfer;
 mod venue;

@@ -16,8 +16,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use plimsoll::domain::{
     Account, Balance, ContractKind, Instrument, InstrumentStatus, LotLimits, MarginMode, Money,
-    OpenOrder, Position, PositionKey, PositionMode, PositionSide, Price, Quantity, Rate, Side,
-    Symbol, Tier, TierTable, Timestamp,
+    OpenOrder, OutsideBalance, OutsideWallet, Position, PositionKey, PositionMode, PositionSide,
+    Price, Quantity, Rate, Side, Symbol, Tier, TierTable, Timestamp,
 };
 use plimsoll::guard::Guard;
 use plimsoll::guard::action::{Action, PositionView, Report, ReportKind, View};
@@ -96,6 +96,8 @@ pub struct World {
     pub partial_close: PartialClose,
     /// Orders that rest on the book.
     pub resting: Vec<OpenOrder>,
+    /// The owner's other wallets.
+    pub outside: OutsideBalance,
     pub instruments: BTreeMap<Symbol, Instrument>,
     pub marks: BTreeMap<Symbol, Price>,
     /// What was executed, by intent.
@@ -172,6 +174,7 @@ impl Judge {
                 assert!(amount.is_positive());
                 assert_eq!(held.margin_mode, MarginMode::Isolated);
             }
+            IntentKind::MoveIn { amount, .. } => assert!(amount.is_positive()),
             IntentKind::CancelOrders { orders, .. } => {
                 assert!((1..=CANCELS_MAX).contains(&orders.len()));
                 assert_eq!(held.margin_mode, MarginMode::Isolated);
@@ -288,6 +291,7 @@ impl World {
             position_mode: PositionMode::OneWay,
             partial_close: policy.partial_close,
             resting: Vec::new(),
+            outside: OutsideBalance::default(),
             instruments: BTreeMap::new(),
             marks: BTreeMap::new(),
             executed: BTreeMap::new(),
@@ -439,6 +443,16 @@ impl World {
                 self.cross -= *amount;
                 None
             }
+            IntentKind::MoveIn { amount, from } => {
+                let wallet = match from {
+                    OutsideWallet::Spot => &mut self.outside.spot,
+                    OutsideWallet::Funding => &mut self.outside.funding,
+                };
+                *wallet -= *amount;
+                assert!(!wallet.is_negative(), "more than there was");
+                self.cross += *amount;
+                None
+            }
             IntentKind::CancelOrders { orders, .. } => {
                 self.resting
                     .retain(|order| !orders.iter().any(|gone| gone.id == order.id));
@@ -539,6 +553,8 @@ impl World {
             .collect();
         let instruments = self.instruments.values().cloned().collect();
         events.push(Event::Instruments(instruments));
+        let outside = BTreeMap::from([("USDT".to_owned(), self.outside)]);
+        events.push(Event::Outside(outside));
         events
     }
 
@@ -707,7 +723,8 @@ pub fn added(intent: &Intent) -> Money {
         IntentKind::AddMargin { amount } => amount,
         IntentKind::Reduce { .. }
         | IntentKind::TakeBack { .. }
-        | IntentKind::CancelOrders { .. } => Money::ZERO,
+        | IntentKind::CancelOrders { .. }
+        | IntentKind::MoveIn { .. } => Money::ZERO,
     }
 }
 
@@ -716,7 +733,8 @@ pub fn reduced(intent: &Intent) -> Quantity {
         IntentKind::Reduce { quantity, .. } => quantity,
         IntentKind::AddMargin { .. }
         | IntentKind::TakeBack { .. }
-        | IntentKind::CancelOrders { .. } => Quantity::ZERO,
+        | IntentKind::CancelOrders { .. }
+        | IntentKind::MoveIn { .. } => Quantity::ZERO,
     }
 }
 
@@ -725,6 +743,7 @@ pub fn taken_back(intent: &Intent) -> Money {
         IntentKind::TakeBack { amount } => amount,
         IntentKind::Reduce { .. }
         | IntentKind::AddMargin { .. }
-        | IntentKind::CancelOrders { .. } => Money::ZERO,
+        | IntentKind::CancelOrders { .. }
+        | IntentKind::MoveIn { .. } => Money::ZERO,
     }
 }

@@ -110,6 +110,11 @@ impl Line {
                 amount.to_string(),
                 Some(intent.margin_asset),
             ),
+            IntentKind::MoveIn { amount, from } => (
+                format!("move in from {from}"),
+                amount.to_string(),
+                Some(intent.margin_asset),
+            ),
             IntentKind::CancelOrders { orders, frees } => (
                 format!("cancel {}", explain::listed(orders)),
                 frees.to_string(),

@@ -10,8 +10,8 @@ use rust_decimal::Decimal;
 use serde::Deserialize;
 
 use super::wire::{
-    AccountConfig, AccountInfo, ApiRestrictions, MarginAck, MarginChange, Num, Order, PositionRisk,
-    RestingOrder, ServerTime, SymbolConfig,
+    AccountConfig, AccountInfo, ApiRestrictions, FreeAsset, MarginAck, MarginChange, Num, Order,
+    PositionRisk, RestingOrder, ServerTime, SymbolConfig, TransferAck, Transfers,
 };
 use crate::domain::{
     Balance, MarginMode, Money, NumberError, OpenOrder, Position, PositionKey, PositionMode,
@@ -203,6 +203,7 @@ pub(super) fn permissions(text: &str) -> Mapped<KeyPermissions> {
         reading: wire.enable_reading,
         futures: wire.enable_futures,
         withdrawals: wire.enable_withdrawals,
+        universal_transfer: wire.permits_universal_transfer,
         wallet_transfer: wire.permits_universal_transfer || wire.enable_internal_transfer,
         ip_restricted: wire.ip_restrict,
         portfolio_margin: wire.enable_portfolio_margin_trading,
@@ -458,6 +459,56 @@ pub(super) fn resting_orders(
 pub(super) fn resting_ids(text: &str) -> Mapped<Vec<String>> {
     let rows: Vec<RestingOrder<'_>> = parse_many(text)?;
     Ok(rows.iter().map(|row| row.order_id.to_string()).collect())
+}
+
+/// Where a transfer stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TransferStage {
+    Confirmed,
+    Failed,
+    Pending,
+}
+
+/// One transfer of the history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct TransferRow {
+    pub id: u64,
+    pub asset: String,
+    pub amount: Money,
+    pub stage: TransferStage,
+    pub at: Timestamp,
+}
+
+pub(super) fn transfer_id(text: &str) -> Mapped<u64> {
+    let wire: TransferAck = parse(text)?;
+    Ok(wire.tran_id)
+}
+
+/// The history of transfers; a word that is not known counts as pending.
+pub(super) fn transfers(text: &str) -> Mapped<Vec<TransferRow>> {
+    let wire: Transfers<'_> = parse(text)?;
+    each(&wire.rows, |row| {
+        Ok(TransferRow {
+            id: row.tran_id,
+            asset: row.asset.to_string(),
+            amount: number("amount", row.amount.0)?,
+            stage: match &*row.status {
+                "CONFIRMED" => TransferStage::Confirmed,
+                "FAILED" => TransferStage::Failed,
+                _ => TransferStage::Pending,
+            },
+            at: Timestamp::from_millis(row.timestamp),
+        })
+    })
+}
+
+/// What is free of each asset.
+pub(super) fn free_assets(text: &str) -> Mapped<BTreeMap<String, Money>> {
+    let rows: Vec<FreeAsset<'_>> = parse_many(text)?;
+    let all = each(&rows, |row| {
+        Ok((row.asset.to_string(), number("free", row.free.0)?))
+    })?;
+    Ok(all.into_iter().collect())
 }
 
 /// A word that is not known counts as working: nothing is concluded from it.

@@ -13,6 +13,7 @@
 //! | `account` | reading the account and the rules |
 //! | `order` | sending and looking up |
 //! | `cancel` | the same for cancels of resting orders |
+//! | `transfer` | money from the owner's other wallets |
 //! | `stream` | the three connections |
 //! | `capture` | captured files, for reports |
 
@@ -27,6 +28,7 @@ mod order;
 mod rest;
 mod sign;
 mod stream;
+mod transfer;
 mod wire;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -80,6 +82,8 @@ pub struct BinanceSettings {
     pub protective_reserve_pct: u32,
     /// Read the resting orders with the account while an isolated position is held; weight 40.
     pub open_orders: bool,
+    /// Read the spot and funding wallets with the rules.
+    pub outside_wallets: bool,
 }
 
 impl Default for BinanceSettings {
@@ -97,6 +101,7 @@ impl Default for BinanceSettings {
             client_id_prefix: CLIENT_ID_PREFIX.to_owned(),
             protective_reserve_pct: 30,
             open_orders: true,
+            outside_wallets: false,
         }
     }
 }
@@ -223,7 +228,15 @@ impl Port for BinanceUsdm {
     }
 
     async fn rules(&self, symbols: &[Symbol]) -> Result<Vec<Event>, ExchangeError> {
-        account::rules(&self.rest, symbols).await
+        let (events, outside) = tokio::join!(account::rules(&self.rest, symbols), async {
+            match self.rest.settings.outside_wallets && !symbols.is_empty() {
+                true => transfer::outside(&self.rest).await,
+                false => None,
+            }
+        });
+        let mut events = events?;
+        events.extend(outside);
+        Ok(events)
     }
 
     async fn send(&self, intent: &Intent) -> Outcome {

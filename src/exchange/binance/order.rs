@@ -14,6 +14,7 @@ use super::errors::{OVERLOAD_PAUSE_MS, Play};
 use super::map::{self, MarginRow, Stage};
 use super::rest::{Call, Failure, Rest, SignedRequest};
 use super::sign::Query;
+use super::transfer;
 use crate::domain::{MarginMode, Money, PositionMode, PositionSide, Side, Symbol, Timestamp};
 use crate::guard::intent::{
     CANCELS_MAX, Intent, IntentId, IntentKind, Outcome, Reaction, Resolution,
@@ -43,7 +44,8 @@ impl Move {
         match intent.kind {
             IntentKind::AddMargin { .. }
             | IntentKind::Reduce { .. }
-            | IntentKind::CancelOrders { .. } => Self::In,
+            | IntentKind::CancelOrders { .. }
+            | IntentKind::MoveIn { .. } => Self::In,
             IntentKind::TakeBack { .. } => Self::Out,
         }
     }
@@ -62,6 +64,11 @@ pub(super) fn request(rest: &Rest, intent: &Intent, timestamp: Timestamp) -> Sig
     let (path, query) = match &intent.kind {
         IntentKind::CancelOrders { orders, .. } => {
             return cancel::request(rest, orders.first(), timestamp);
+        }
+        IntentKind::MoveIn { amount, from } => {
+            let (amount, from) = (*amount, *from);
+            let order = transfer::Order { amount, from };
+            return transfer::request(rest, intent, order, timestamp);
         }
         IntentKind::AddMargin { amount } => (MARGIN_PATH, margin_query(intent, *amount, Move::In)),
         IntentKind::TakeBack { amount } => (MARGIN_PATH, margin_query(intent, *amount, Move::Out)),
@@ -129,7 +136,9 @@ fn contradiction(intent: &Intent) -> Option<&'static str> {
         {
             Some("margin can only be moved in an isolated position")
         }
-        IntentKind::AddMargin { amount } | IntentKind::TakeBack { amount }
+        IntentKind::AddMargin { amount }
+        | IntentKind::TakeBack { amount }
+        | IntentKind::MoveIn { amount, .. }
             if !amount.floor_to(AMOUNT_STEP).is_positive() =>
         {
             Some("the amount is not above zero")
@@ -143,7 +152,8 @@ fn contradiction(intent: &Intent) -> Option<&'static str> {
         IntentKind::AddMargin { .. }
         | IntentKind::Reduce { .. }
         | IntentKind::TakeBack { .. }
-        | IntentKind::CancelOrders { .. } => None,
+        | IntentKind::CancelOrders { .. }
+        | IntentKind::MoveIn { .. } => None,
     }
 }
 
@@ -159,6 +169,11 @@ pub(super) async fn send(rest: &Rest, credits: &Credits, intent: &Intent) -> Out
     rest.note_act();
     let (path, cost) = match &intent.kind {
         IntentKind::CancelOrders { orders, .. } => return cancel::send(rest, orders).await,
+        IntentKind::MoveIn { amount, from } => {
+            let (amount, from) = (*amount, *from);
+            let order = transfer::Order { amount, from };
+            return transfer::send(rest, &credits.transfers, intent, order).await;
+        }
         IntentKind::AddMargin { .. } | IntentKind::TakeBack { .. } => {
             (MARGIN_PATH, Cost::weight(1))
         }
@@ -188,9 +203,10 @@ pub(super) async fn send(rest: &Rest, credits: &Credits, intent: &Intent) -> Out
                 },
             }
         }
-        (Ok(body), IntentKind::Reduce { .. } | IntentKind::CancelOrders { .. }) => {
-            order_outcome(&body, intent)
-        }
+        (
+            Ok(body),
+            IntentKind::Reduce { .. } | IntentKind::CancelOrders { .. } | IntentKind::MoveIn { .. },
+        ) => order_outcome(&body, intent),
     }
 }
 
@@ -256,6 +272,11 @@ pub(super) async fn resolve(
     match &intent.kind {
         IntentKind::Reduce { .. } => resolve_order(rest, intent).await,
         IntentKind::CancelOrders { orders, .. } => cancel::resolve(rest, orders).await,
+        IntentKind::MoveIn { amount, from } => {
+            let (amount, from) = (*amount, *from);
+            let order = transfer::Order { amount, from };
+            transfer::resolve(rest, &credits.transfers, intent, order, sent_at).await
+        }
         IntentKind::AddMargin { amount } | IntentKind::TakeBack { amount } => {
             resolve_margin(rest, credits, intent, *amount, sent_at).await
         }
@@ -340,7 +361,10 @@ pub(super) fn unreachable(rest: &Rest, failure: Failure) -> Resolution {
 /// Which row of the margin history belongs to which intent. Margin requests carry no identity, so
 /// a row that one intent has used can prove nothing about another.
 #[derive(Default)]
-pub(super) struct Credits(Mutex<VecDeque<Credit>>);
+pub(super) struct Credits {
+    rows: Mutex<VecDeque<Credit>>,
+    transfers: transfer::Claims,
+}
 
 struct Credit {
     intent: IntentId,
@@ -375,7 +399,7 @@ impl Credits {
         let wanted = Credit::of(intent, amount, (since, Timestamp::MAX), None);
         rows.retain(|row| wanted.fits(row));
         rows.sort_by_key(|row| row.at);
-        let mut credits = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut credits = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
         for credit in credits.iter_mut().filter(|c| c.intent != intent.id) {
             let owned = rows.iter().position(|row| match credit.row {
                 Some(at) => row.at == at && credit.fits(row),
@@ -395,7 +419,7 @@ impl Credits {
     }
 
     fn push(&self, credit: Credit) {
-        let mut credits = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut credits = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
         if credits.len() >= CREDITS_MAX {
             credits.pop_front();
         }

@@ -255,6 +255,37 @@ pub(super) struct Order<'a> {
     pub cum_quote: Option<Num<'a>>,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TransferAck {
+    pub tran_id: u64,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Transfers<'a> {
+    #[serde(borrow, default)]
+    pub rows: Vec<Transfer<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Transfer<'a> {
+    #[serde(borrow)]
+    pub asset: Word<'a>,
+    pub amount: Num<'a>,
+    pub status: Word<'a>,
+    pub tran_id: u64,
+    pub timestamp: i64,
+}
+
+/// An asset of a spot or funding wallet.
+#[derive(Deserialize)]
+pub(super) struct FreeAsset<'a> {
+    #[serde(borrow)]
+    pub asset: Word<'a>,
+    pub free: Num<'a>,
+}
+
 /// A row of the open orders.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
