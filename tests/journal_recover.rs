@@ -317,6 +317,7 @@ fn budgets_count_what_was_sent_and_not_surely_undone() {
         added: money("50"),
         actions: 1,
         top_ups: 1,
+        ..Spent::default()
     };
     let cases = [
         ("planned", vec![planned(&one)], false),
@@ -377,6 +378,7 @@ fn recycled_margin_belongs_to_the_action_that_freed_it() {
         added: money(added),
         actions,
         top_ups: 1,
+        ..Spent::default()
     };
     let expected = [
         ("BTCUSDT".to_owned(), spent("8", 3)),
@@ -545,4 +547,41 @@ fn a_hole_may_hide_that_a_loan_is_smaller_so_what_was_lent_before_it_is_forgotte
     let (recovered, damage) = recover_spoiled(&entries, "spoil me");
     assert_eq!(damage.len(), 1);
     assert_eq!(recovered.loans, [loan("ETHUSDT", "20")]);
+}
+
+#[test]
+fn money_that_was_moved_in_counts_against_its_budget_after_a_restart() {
+    let kind = IntentKind::MoveIn {
+        amount: money("250"),
+        from: plimsoll::domain::OutsideWallet::Spot,
+    };
+    let moved = intent("plim-x-1", 1, "BTCUSDT", kind);
+    let sent = Entry::Sent {
+        intent: moved.id.clone(),
+    };
+    let recovered = recover(&[
+        Entry::Intent {
+            intent: moved.clone(),
+        },
+        sent,
+    ]);
+    assert_eq!(
+        recovered.spent[&spent_key(&moved.key)].moved_in,
+        money("250")
+    );
+    assert_eq!(recovered.open.len(), 1, "to be looked up");
+}
+
+#[test]
+fn a_return_counts_against_no_budget_and_is_looked_up() {
+    let kind = IntentKind::TakeBack {
+        amount: money("250"),
+    };
+    let returned = intent("plim-x-1", 1, "BTCUSDT", kind);
+    let sent = Entry::Sent {
+        intent: returned.id.clone(),
+    };
+    let recovered = recover(&[Entry::Intent { intent: returned }, sent]);
+    assert!(recovered.spent.is_empty());
+    assert_eq!(recovered.open.len(), 1);
 }

@@ -105,7 +105,7 @@ async fn the_history_says_what_became_of_a_transfer_and_a_row_proves_only_one() 
         resolved(&venue, &adapter, failed, 2).await,
         Resolution::NotExecuted
     );
-    let broken = resolved(&venue, &adapter, Reply::ok("[]"), 3).await;
+    let broken = resolved(&venue, &adapter, Reply::ok("{"), 3).await;
     assert!(matches!(broken, Resolution::Unreachable { .. }));
     assert_eq!(venue.seen(HISTORY)[0].param("type"), Some("MAIN_UMFUTURE"));
 }
