@@ -803,20 +803,14 @@ fn an_unknown_transfer_is_looked_up_and_never_sent_again() {
 }
 
 #[test]
-fn a_refused_transfer_is_no_alarm_and_a_trim_follows_at_once() {
-    let mut policy = policy();
-    policy.allowance.move_in_per_day = money(dec!(1000));
-    let mut world = poor(policy, dec!(5000), dec!(0));
+fn a_refused_transfer_is_no_alarm_and_what_else_helps_follows_at_once() {
+    let mut world = poor(moving(), dec!(5000), dec!(0));
     world.answers.push_back(Answer::Reject(Reaction::Powerless));
     world.mark("BTCUSDT", DANGER);
     assert_eq!(moves(&world).len(), 1);
     assert!(world.reports(ReportKind::Powerless).is_empty());
-    world.run(1_000);
-    assert!(
-        reduced(&world.sends()[1]).is_positive(),
-        "{:?}",
-        world.sends()
-    );
+    let sends = world.sends();
+    assert!(reduced(&sends[1]).is_positive(), "{sends:?}");
 }
 
 #[test]
