@@ -253,6 +253,8 @@ impl Situation<'_> {
             .min(budgets.add_per_position_day - spent.added)
             .min(wallet.min(self.spare_of_cross(&asset)) - kept);
         let (room, _) = self.add_room(key);
+        // Both parts in whole steps, or together they would fall short of what is wanted.
+        let room = room.floor_to(MONEY_STEP);
         let short = most - room;
         let (kind, frees) = freeing::cancel(self.desk, self.policy, &asset, short)?;
         let amount = (room + frees).min(most).floor_to(MONEY_STEP);
@@ -303,7 +305,7 @@ impl Situation<'_> {
             Scope::Isolated(_) if self.spare_of_cross(&asset).is_negative() => return None,
             Scope::Isolated(key) => {
                 let left = budgets.add_per_position_day - spent.added;
-                (most.min(left), self.add_room(key).0)
+                (most.min(left), self.add_room(key).0.floor_to(MONEY_STEP))
             }
         };
         let short = most - room;
