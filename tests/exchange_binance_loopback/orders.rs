@@ -91,6 +91,33 @@ async fn resting_orders_are_read_beside_an_isolated_position_with_what_they_lock
 }
 
 #[tokio::test]
+async fn a_reading_is_used_again_for_a_while_and_makes_way_for_the_account_itself() {
+    let (venue, adapter, intent) = two_orders().await;
+    let again = open_orders(&adapter).await.expect("known");
+    assert_eq!((again.len(), venue.seen(RESTING).len()), (2, 1));
+    // What we cancelled must be seen.
+    venue.on(CANCEL, &[Reply::ok(GONE)]);
+    venue.on(RESTING, &[Reply::ok("[]")]);
+    adapter.send(&intent).await;
+    assert_eq!(open_orders(&adapter).await, Some(Vec::new()));
+    assert_eq!(venue.seen(RESTING).len(), 2);
+    let later = plimsoll::domain::Timestamp::from_millis(crate::venue::START + 20_000);
+    venue.clock.advance_to(later);
+    assert_eq!(open_orders(&adapter).await, Some(Vec::new()));
+    assert_eq!(venue.seen(RESTING).len(), 3);
+}
+
+#[tokio::test]
+async fn with_much_of_the_minute_used_the_account_is_read_without_resting_orders() {
+    let venue = venue().await;
+    venue.on(RESTING, &[Reply::ok("[]")]);
+    let busy = Reply::ok(crate::account::MONEY).with("x-mbx-used-weight-1m", "700");
+    venue.on(crate::account::BALANCES, &[busy]);
+    assert_eq!(open_orders(&venue.adapter()).await, None);
+    assert!(venue.seen(RESTING).is_empty());
+}
+
+#[tokio::test]
 async fn a_picture_without_resting_orders_is_still_a_picture_and_they_cost_nothing_when_not_wanted()
 {
     for reply in [Reply::ok("{"), Reply::status(503, ""), Reply::code(-1003)] {

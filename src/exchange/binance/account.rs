@@ -31,6 +31,10 @@ const SYMBOLS_AT_ONCE: usize = 20;
 pub(super) const OPEN_ORDERS_PATH: &str = "/fapi/v1/openOrders";
 /// Of all symbols at once.
 const OPEN_ORDERS_WEIGHT: u32 = 40;
+/// Resting orders are dear to read: a reading is used again for this long, unless we cancelled some.
+const OPEN_ORDERS_AGE_MS: i64 = 20_000;
+/// They are not read when more than this is used of the minute: the account itself comes first.
+const OPEN_ORDERS_CEILING: u32 = 600;
 const POSITIONS_PATH: &str = "/fapi/v3/positionRisk";
 const BALANCES_PATH: &str = "/fapi/v3/account";
 const ACCOUNT_SETTINGS_PATH: &str = "/fapi/v1/accountConfig";
@@ -51,6 +55,9 @@ pub(super) struct Reader {
     portfolio_margin: AtomicBool,
     /// The last picture showed a position beside which resting orders matter.
     needs_orders: AtomicBool,
+    /// Some may have been cancelled since they were read.
+    orders_stale: AtomicBool,
+    orders: Mutex<Option<(Timestamp, Vec<OpenOrder>)>>,
 }
 
 struct Settings {
@@ -93,13 +100,13 @@ impl Reader {
         let positions = Call::get(POSITIONS_PATH, 5, lane);
         let balances = Call::get(BALANCES_PATH, 5, lane);
         let orders = Call::get(OPEN_ORDERS_PATH, OPEN_ORDERS_WEIGHT, lane);
-        let expected = self.needs_orders.load(Ordering::Relaxed);
+        let expected = self.needs_orders.load(Ordering::Relaxed) && self.may_read_orders(rest);
         let (rows, balances, early, settings) = tokio::join!(
             read(rest, positions, Query::new()),
             read(rest, balances, Query::new()),
             async {
                 match expected {
-                    true => Some(read(rest, orders, Query::new()).await),
+                    true => Some(self.read_orders(rest, orders).await),
                     false => None,
                 }
             },
@@ -159,18 +166,59 @@ impl Reader {
         }
         let answer = match early {
             Some(answer) => answer,
-            None => {
+            None if self.may_read_orders(rest) => {
                 let call = Call::get(OPEN_ORDERS_PATH, OPEN_ORDERS_WEIGHT, lane);
-                read(rest, call, Query::new()).await
+                self.read_orders(rest, call).await
             }
+            None => return self.known_orders(rest),
         };
         let leverage = |symbol: &Symbol| settings.symbols.get(symbol).map(|known| known.leverage);
         let orders = answer.and_then(|text| {
             map::resting_orders(&text, leverage).map_err(|error| error.at(OPEN_ORDERS_PATH))
         });
-        orders
-            .inspect_err(|error| tracing::warn!(%error, "open orders not read"))
-            .ok()
+        match orders {
+            Ok(orders) => {
+                let kept = (rest.venue_now(), orders.clone());
+                *self.orders.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
+                Some(orders)
+            }
+            Err(error) => {
+                tracing::warn!(%error, "open orders not read");
+                None
+            }
+        }
+    }
+
+    /// What was read a short while ago.
+    fn known_orders(&self, rest: &Rest) -> Option<Vec<OpenOrder>> {
+        let known = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
+        let (read_at, orders) = known.as_ref()?;
+        let age = rest.venue_now().since(*read_at);
+        let fresh = (0..OPEN_ORDERS_AGE_MS).contains(&age);
+        let stale = self.orders_stale.load(Ordering::Relaxed);
+        (fresh && !stale).then(|| orders.clone())
+    }
+
+    /// Are they to be read now? What we cancelled must be seen, whatever it costs.
+    fn may_read_orders(&self, rest: &Rest) -> bool {
+        let affordable = rest.weight_used() < OPEN_ORDERS_CEILING;
+        let stale = self.orders_stale.load(Ordering::Relaxed);
+        stale || (affordable && self.known_orders(rest).is_none())
+    }
+
+    async fn read_orders(&self, rest: &Rest, call: Call) -> Result<String, ExchangeError> {
+        // Cleared first: what is cancelled while we read must be read again.
+        let stale = self.orders_stale.swap(false, Ordering::Relaxed);
+        let answer = read(rest, call, Query::new()).await;
+        if answer.is_err() && stale {
+            self.forget_orders();
+        }
+        answer
+    }
+
+    /// Some may have been cancelled: what was read of them is no longer true.
+    pub(super) fn forget_orders(&self) {
+        self.orders_stale.store(true, Ordering::Relaxed);
     }
 
     /// Settings that may still be used.

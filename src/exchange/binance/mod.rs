@@ -50,7 +50,7 @@ use self::stream::Streams;
 use super::{ExchangeError, Incoming, KeyPermissions, Port};
 use crate::domain::{Book, Symbol, Timestamp};
 use crate::guard::event::{Event, Link};
-use crate::guard::intent::{Intent, Outcome, Resolution};
+use crate::guard::intent::{Intent, IntentKind, Outcome, Resolution};
 use crate::net::clock::Clock;
 
 /// Client order ids of ours begin so.
@@ -189,6 +189,13 @@ impl BinanceUsdm {
         order::request(&self.rest, intent, timestamp)
     }
 
+    /// After a cancel the resting orders are read anew.
+    fn forget_orders(&self, intent: &Intent) {
+        if let IntentKind::CancelOrders { .. } = intent.kind {
+            self.reader.forget_orders();
+        }
+    }
+
     /// Best levels of a book, read once.
     ///
     /// # Errors
@@ -240,11 +247,15 @@ impl Port for BinanceUsdm {
     }
 
     async fn send(&self, intent: &Intent) -> Outcome {
-        order::send(&self.rest, &self.credits, intent).await
+        let outcome = order::send(&self.rest, &self.credits, intent).await;
+        self.forget_orders(intent);
+        outcome
     }
 
     async fn resolve(&self, intent: &Intent, sent_at: Timestamp) -> Resolution {
-        order::resolve(&self.rest, &self.credits, intent, sent_at).await
+        let resolution = order::resolve(&self.rest, &self.credits, intent, sent_at).await;
+        self.forget_orders(intent);
+        resolution
     }
 
     fn follow(&self, symbols: &[Symbol]) {
