@@ -5,13 +5,13 @@ use super::action::{Action, ReportKind, Severity};
 use super::event::{Mode, Refresh};
 use super::explain;
 use super::flight::{Flight, MAX_REREADS, Sighting, Stage, freed_by, gap_ms, window_end};
-use super::freeing::Pace;
 use super::intent::{
     Ending, FillReport, Intent, IntentId, IntentKind, Outcome, Reaction, Resolution, Scope,
 };
 use super::journal::{Entry, OpenIntent};
 use super::level::Level;
 use super::lookup::looking;
+use super::planner::freeing::Pace;
 use super::watch::Watch;
 use crate::domain::{Money, Timestamp};
 use rust_decimal::Decimal;

@@ -1,11 +1,12 @@
 //! Which rescue: every candidate with its exact after-state, its price, and why it was not taken.
 
+pub(super) mod freeing;
+
 use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 
 use super::desk::Desk;
-use super::freeing;
 use super::intent::{IntentKind, Scope};
 use super::journal::Spent;
 use super::policy::{Budgets, Policy};
@@ -227,104 +228,6 @@ impl Situation<'_> {
             cost: Money::ZERO,
             price: (self.lost_if_liquidated(&after) * risk).ceil_to(MONEY_STEP),
             new_money: amount,
-        })
-    }
-
-    /// Where an addition is short of free balance only: cancel resting orders first, priced as the
-    /// addition that this makes possible.
-    fn free_first(&self, target: f64) -> Option<Candidate> {
-        let Scope::Isolated(key) = self.scope else {
-            return None;
-        };
-        let (budgets, spent) = (self.budgets(), self.spent(key));
-        let barred = spent.top_ups >= budgets.top_ups_per_position_day;
-        if barred || !self.may_cancel || self.add_refused || self.actions_left(key) <= 2 {
-            return None;
-        }
-        let leg = self.leg(key)?;
-        let line = wished_line(leg.mark, target, self.falls_hurt(key))?;
-        let wanted = self.margin.wallet_for_line(&key.symbol, line) - self.margin.wallet;
-        let wanted = wanted.ceil_to(MONEY_STEP);
-        let asset = self.asset(key);
-        let wallet = self.desk.balances.get(&asset)?.cross_wallet - budgets.keep_available;
-        let kept = self.promised + self.kept_for_auto_add(key, &asset);
-        let most = wanted
-            .min(budgets.add_per_action)
-            .min(budgets.add_per_position_day - spent.added)
-            .min(wallet.min(self.spare_of_cross(&asset)) - kept);
-        let (room, _) = self.add_room(key);
-        // Both parts in whole steps, or together they would fall short of what is wanted.
-        let room = room.floor_to(MONEY_STEP);
-        let short = most - room;
-        let (kind, frees) = freeing::cancel(self.desk, self.policy, &asset, short)?;
-        let amount = (room + frees).min(most).floor_to(MONEY_STEP);
-        let after = self.margin.after_add(amount);
-        let line_after = after.liquidation_price(&key.symbol);
-        let distance_after = self.distance_of(key, line_after);
-        let risk = self.chance(key, distance_after);
-        let count = match &kind {
-            IntentKind::CancelOrders { orders, .. } => orders.len(),
-            IntentKind::AddMargin { .. }
-            | IntentKind::Reduce { .. }
-            | IntentKind::TakeBack { .. }
-            | IntentKind::MoveIn { .. } => 0,
-        };
-        Some(Candidate {
-            label: format!(
-                "cancel {count} resting of your orders, then add about {amount} {asset}"
-            ),
-            key: key.clone(),
-            kind,
-            line_after,
-            distance_after,
-            reaches: amount >= wanted,
-            cost: Money::ZERO,
-            price: (self.lost_if_liquidated(&after) * risk).ceil_to(MONEY_STEP),
-            new_money: Money::ZERO,
-        })
-    }
-
-    /// Money from the owner's other wallets: a cross scope has it at once, an isolated one with the
-    /// addition that follows.
-    fn bring_in(&self, target: f64) -> Option<Candidate> {
-        let (budgets, spent) = (self.budgets(), self.spent(self.key));
-        let barred = spent.top_ups >= budgets.top_ups_per_position_day;
-        if barred || !self.may_move || self.actions_left(self.key) <= 2 || !self.may_touch(self.key)
-        {
-            return None;
-        }
-        let leg = self.leg(self.key)?;
-        let line = wished_line(leg.mark, target, self.falls_hurt(self.key))?;
-        let wanted = self.margin.wallet_for_line(&self.key.symbol, line) - self.margin.wallet;
-        let wanted = wanted.ceil_to(MONEY_STEP);
-        let asset = self.asset(self.key);
-        let most = wanted.min(budgets.add_per_action);
-        let (most, room) = match self.scope {
-            Scope::Cross(_) => (most, Money::ZERO),
-            // Where the wallet is short already, what comes in is not free.
-            Scope::Isolated(_) if self.spare_of_cross(&asset).is_negative() => return None,
-            Scope::Isolated(key) => {
-                let left = budgets.add_per_position_day - spent.added;
-                (most.min(left), self.add_room(key).0.floor_to(MONEY_STEP))
-            }
-        };
-        let short = most - room;
-        let (kind, moved) = freeing::move_in(self.desk, self.policy, &asset, short, self.moved_in)?;
-        let amount = (room + moved).min(most).floor_to(MONEY_STEP);
-        let after = self.margin.after_add(amount);
-        let line_after = after.liquidation_price(&self.key.symbol);
-        let distance_after = self.distance_of(self.key, line_after);
-        let risk = self.chance(self.key, distance_after);
-        Some(Candidate {
-            label: format!("move {moved} {asset} in"),
-            key: self.key.clone(),
-            kind,
-            line_after,
-            distance_after,
-            reaches: amount >= wanted,
-            cost: Money::ZERO,
-            price: (self.lost_if_liquidated(&after) * risk).ceil_to(MONEY_STEP),
-            new_money: moved,
         })
     }
 

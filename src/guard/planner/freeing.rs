@@ -5,36 +5,35 @@
 
 use rust_decimal::Decimal;
 
-use super::Guard;
-use super::desk::Desk;
-use super::intent::{CANCELS_MAX, Intent, IntentKind};
-use super::policy::Policy;
+use super::{Candidate, MONEY_STEP, Situation, wished_line};
 use crate::domain::{
     MINUTE_MS, Money, OpenOrder, OutsideWallet, PositionKey, PositionSide, Side, Timestamp,
 };
+use crate::guard::Guard;
+use crate::guard::desk::Desk;
+use crate::guard::intent::{CANCELS_MAX, Intent, IntentKind, Scope};
+use crate::guard::policy::Policy;
 
 /// Less than this is not worth a request.
 const LEAST_FREED: Money = Money::of(Decimal::ONE);
-/// Money is moved in steps of one hundredth.
-const MONEY_STEP: Decimal = Decimal::from_parts(1, 0, 0, false, 2);
 /// One kind of freeing rests this long after it failed.
 const REST_MS: i64 = MINUTE_MS;
 
 /// When one kind of freeing may be tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Pace {
+pub(in crate::guard) struct Pace {
     rests_until: Timestamp,
     lost_at: Timestamp,
 }
 
 impl Pace {
-    pub(super) fn allows(self, now: Timestamp) -> bool {
+    pub(in crate::guard) fn allows(self, now: Timestamp) -> bool {
         now >= self.rests_until
     }
 
     /// It was not executed. What was lost on the way may be repeated at once, but only one in a while;
     /// after a refusal something else must help.
-    pub(super) fn failed(&mut self, lost: bool, now: Timestamp) {
+    pub(in crate::guard) fn failed(&mut self, lost: bool, now: Timestamp) {
         if lost && now.since(self.lost_at) > REST_MS {
             self.lost_at = now;
         } else {
@@ -43,8 +42,108 @@ impl Pace {
     }
 }
 
+impl Situation<'_> {
+    /// Where an addition is short of free balance only: cancel resting orders first, priced as the
+    /// addition that this makes possible.
+    pub(super) fn free_first(&self, target: f64) -> Option<Candidate> {
+        let Scope::Isolated(key) = self.scope else {
+            return None;
+        };
+        let (budgets, spent) = (self.budgets(), self.spent(key));
+        let barred = spent.top_ups >= budgets.top_ups_per_position_day;
+        if barred || !self.may_cancel || self.add_refused || self.actions_left(key) <= 2 {
+            return None;
+        }
+        let leg = self.leg(key)?;
+        let line = wished_line(leg.mark, target, self.falls_hurt(key))?;
+        let wanted = self.margin.wallet_for_line(&key.symbol, line) - self.margin.wallet;
+        let wanted = wanted.ceil_to(MONEY_STEP);
+        let asset = self.asset(key);
+        let wallet = self.desk.balances.get(&asset)?.cross_wallet - budgets.keep_available;
+        let kept = self.promised + self.kept_for_auto_add(key, &asset);
+        let most = wanted
+            .min(budgets.add_per_action)
+            .min(budgets.add_per_position_day - spent.added)
+            .min(wallet.min(self.spare_of_cross(&asset)) - kept);
+        let (room, _) = self.add_room(key);
+        // Both parts in whole steps, or together they would fall short of what is wanted.
+        let room = room.floor_to(MONEY_STEP);
+        let short = most - room;
+        let (kind, frees) = cancel(self.desk, self.policy, &asset, short)?;
+        let amount = (room + frees).min(most).floor_to(MONEY_STEP);
+        let after = self.margin.after_add(amount);
+        let line_after = after.liquidation_price(&key.symbol);
+        let distance_after = self.distance_of(key, line_after);
+        let risk = self.chance(key, distance_after);
+        let count = match &kind {
+            IntentKind::CancelOrders { orders, .. } => orders.len(),
+            IntentKind::AddMargin { .. }
+            | IntentKind::Reduce { .. }
+            | IntentKind::TakeBack { .. }
+            | IntentKind::MoveIn { .. } => 0,
+        };
+        Some(Candidate {
+            label: format!(
+                "cancel {count} resting of your orders, then add about {amount} {asset}"
+            ),
+            key: key.clone(),
+            kind,
+            line_after,
+            distance_after,
+            reaches: amount >= wanted,
+            cost: Money::ZERO,
+            price: (self.lost_if_liquidated(&after) * risk).ceil_to(MONEY_STEP),
+            new_money: Money::ZERO,
+        })
+    }
+
+    /// Money from the owner's other wallets: a cross scope has it at once, an isolated one with the
+    /// addition that follows.
+    pub(super) fn bring_in(&self, target: f64) -> Option<Candidate> {
+        let (budgets, spent) = (self.budgets(), self.spent(self.key));
+        let barred = spent.top_ups >= budgets.top_ups_per_position_day;
+        if barred || !self.may_move || self.actions_left(self.key) <= 2 || !self.may_touch(self.key)
+        {
+            return None;
+        }
+        let leg = self.leg(self.key)?;
+        let line = wished_line(leg.mark, target, self.falls_hurt(self.key))?;
+        let wanted = self.margin.wallet_for_line(&self.key.symbol, line) - self.margin.wallet;
+        let wanted = wanted.ceil_to(MONEY_STEP);
+        let asset = self.asset(self.key);
+        let most = wanted.min(budgets.add_per_action);
+        let (most, room) = match self.scope {
+            Scope::Cross(_) => (most, Money::ZERO),
+            // Where the wallet is short already, what comes in is not free.
+            Scope::Isolated(_) if self.spare_of_cross(&asset).is_negative() => return None,
+            Scope::Isolated(key) => {
+                let left = budgets.add_per_position_day - spent.added;
+                (most.min(left), self.add_room(key).0.floor_to(MONEY_STEP))
+            }
+        };
+        let short = most - room;
+        let (kind, moved) = move_in(self.desk, self.policy, &asset, short, self.moved_in)?;
+        let amount = (room + moved).min(most).floor_to(MONEY_STEP);
+        let after = self.margin.after_add(amount);
+        let line_after = after.liquidation_price(&self.key.symbol);
+        let distance_after = self.distance_of(self.key, line_after);
+        let risk = self.chance(self.key, distance_after);
+        Some(Candidate {
+            label: format!("move {moved} {asset} in"),
+            key: self.key.clone(),
+            kind,
+            line_after,
+            distance_after,
+            reaches: amount >= wanted,
+            cost: Money::ZERO,
+            price: (self.lost_if_liquidated(&after) * risk).ceil_to(MONEY_STEP),
+            new_money: moved,
+        })
+    }
+}
+
 impl Guard {
-    pub(super) fn pace_of(&mut self, intent: &Intent) -> Option<&mut Pace> {
+    pub(in crate::guard) fn pace_of(&mut self, intent: &Intent) -> Option<&mut Pace> {
         match intent.kind {
             IntentKind::CancelOrders { .. } => Some(&mut self.cancels),
             IntentKind::MoveIn { .. } => Some(&mut self.moves),
@@ -55,14 +154,14 @@ impl Guard {
     }
 
     /// What was moved in today, for all positions.
-    pub(super) fn moved_in_today(&self, now: Timestamp) -> Money {
+    pub(in crate::guard) fn moved_in_today(&self, now: Timestamp) -> Money {
         let today = now.day_start();
         let today = self.spent.values().filter(|spent| spent.day == today);
         today.map(|spent| spent.moved_in).sum()
     }
 
     /// What was moved in is no longer outside, long before that is read again.
-    pub(super) fn moved(&mut self, intent: &Intent) {
+    pub(in crate::guard) fn moved(&mut self, intent: &Intent) {
         let IntentKind::MoveIn { amount, from } = intent.kind else {
             return;
         };
@@ -79,7 +178,7 @@ impl Guard {
 /// Moving how much of `asset` in from where brings `wanted`, or most of it? Within the budget of the
 /// day, of which `moved_today` is used. The spot wallet first, unless only the other has enough.
 /// `None` where that is not allowed, or nothing is known to be there.
-pub(super) fn move_in(
+fn move_in(
     desk: &Desk,
     policy: &Policy,
     asset: &str,
@@ -115,12 +214,7 @@ struct Lot {
 /// Cancelling which of the trader's resting orders frees `wanted` of `asset`, or most of it? Only
 /// orders that would open or enlarge a position, in symbols that may be touched; those that lock most
 /// first, so that few are cancelled. `None` where that is not allowed or frees nothing.
-pub(super) fn cancel(
-    desk: &Desk,
-    policy: &Policy,
-    asset: &str,
-    wanted: Money,
-) -> Option<(IntentKind, Money)> {
+fn cancel(desk: &Desk, policy: &Policy, asset: &str, wanted: Money) -> Option<(IntentKind, Money)> {
     if !policy.allowance.cancel_own_orders || wanted < LEAST_FREED {
         return None;
     }
