@@ -5,7 +5,8 @@
 //! same actions. Knows no clock, socket, file, environment, random source or log; floats only
 //! through `forecast`, whose results can only make it act earlier than the exact floors.
 //!
-//! Invariants: every order it emits reduces; an intent is emitted for sending at most once, after
+//! Invariants: every order it emits reduces, and every order it cancels would enlarge exposure; margin
+//! leaves a position only in calm, and only what the guard itself has added; an intent is emitted for sending at most once, after
 //! its records; a scope has at most one intent under way; nothing is sent in `watch` mode, while
 //! paused, or while an input that the decision needs is stale.
 
