@@ -6,8 +6,8 @@
 //! through `forecast`, whose results can only make it act earlier than the exact floors.
 //!
 //! Invariants: every order it emits reduces, and every order it cancels would enlarge exposure; margin
-//! leaves a position only in calm, and only what the guard itself has added; an intent is emitted for sending at most once, after
-//! its records; a scope has at most one intent under way; nothing is sent in `watch` mode, while
+//! leaves a position only in calm, and only what the guard itself has added; an intent is emitted for
+//! sending at most once, after its records; a scope has at most one intent under way; nothing is sent in `watch` mode, while
 //! paused, or while an input that the decision needs is stale.
 
 pub mod action;
