@@ -99,6 +99,20 @@ pub fn check_key(
     Ok(warnings)
 }
 
+/// Can a key move money in, where the trader has set a budget for that?
+///
+/// # Errors
+/// [`AgentError::Key`] with what to change.
+pub fn check_transfer(key: KeyPermissions, policy: &Policy) -> Result<(), AgentError> {
+    let wanted = policy.allowance.move_in_per_day.is_positive();
+    if wanted && !key.universal_transfer {
+        return Err(AgentError::Key(
+            "it may not transfer between wallets (\"Permits Universal Transfer\"); switch that on, or set move_in_per_day_usdt = 0 in [budget]".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
 /// Runs until told to stop.
 ///
 /// # Errors
@@ -158,7 +172,9 @@ impl<P: Port + 'static> Agent<P> {
         let offset_ms = first_contact(&port).await?;
         let (permissions, account) =
             futures_util::future::join(port.permissions(), port.account()).await;
-        let mut warnings = check_key(permissions?, allow_wallet_transfer)?;
+        let permissions = permissions?;
+        let mut warnings = check_key(permissions, allow_wallet_transfer)?;
+        check_transfer(permissions, &policy)?;
         let account = account?;
         let symbols = symbols_of(&account);
         let rules = port.rules(&symbols).await?;

@@ -148,6 +148,12 @@ fn each_key_reaches_its_place_exactly() {
         trim_per_action_pct = 33.3
         actions_per_position_day = 5
         top_ups_per_position_day = 0
+        move_in_per_day_usdt = 250.5
+        [rescue]
+        cancel_own_orders = false
+        give_back = true
+        give_back_after_secs = 7200
+        give_back_factor = 4.5
         [freshness]
         mark_stale_secs = 4
         account_stale_secs = 60
@@ -184,6 +190,11 @@ fn each_key_reaches_its_place_exactly() {
     assert_eq!(policy.budgets.trim_per_action, rate("0.333"));
     assert_eq!(policy.budgets.actions_per_position_day, 5);
     assert_eq!(policy.budgets.top_ups_per_position_day, 0);
+    let give_back = &policy.allowance.give_back;
+    assert!(!policy.allowance.cancel_own_orders);
+    assert_eq!(policy.allowance.move_in_per_day, money("250.5"));
+    assert!(give_back.allowed && (give_back.factor - 4.5).abs() < 1e-12);
+    assert_eq!(give_back.after_ms, 7_200_000);
     assert_eq!(policy.freshness.mark_ms, 4_000);
     assert_eq!(policy.freshness.account_ms, 60_000);
     assert_eq!(policy.freshness.reconcile_ms, 20_000);
@@ -591,4 +602,13 @@ proptest::proptest! {
             }
         }
     }
+}
+
+#[test]
+fn moving_money_in_needs_the_owners_word_for_the_key_too() {
+    check(
+        "[budget]\nmove_in_per_day_usdt = 100\n",
+        "config.toml:2: move_in_per_day_usdt = 100 in [budget] needs a key that may move funds between your wallets; set allow_wallet_transfer = true in [exchange], or move_in_per_day_usdt = 0",
+    );
+    load("[exchange]\nallow_wallet_transfer = true\n[budget]\nmove_in_per_day_usdt = 100\n");
 }

@@ -62,7 +62,9 @@ fn facts(decoded: &Decoded) -> Vec<(String, Fields)> {
                 fields([("serverTime", at.as_millis().to_string())]),
             )]
         }
-        Decoded::Permissions(_) | Decoded::Settings(_) | Decoded::Unused => Vec::new(),
+        Decoded::Permissions(_) | Decoded::Settings(_) | Decoded::Resting(_) | Decoded::Unused => {
+            Vec::new()
+        }
         Decoded::SymbolSettings(all) => {
             let one = |(symbol, settings): (
                 &plimsoll::domain::Symbol,

@@ -11,8 +11,8 @@
 mod world;
 
 use plimsoll::domain::{
-    Account, Balance, Book, BookLevel, MarginMode, Money, Position, PositionMode, PositionSide,
-    Price, Quantity, Rate, Side, Symbol, Timestamp,
+    Account, Balance, Book, BookLevel, MarginMode, Money, OpenOrder, OutsideBalance, Position,
+    PositionMode, PositionSide, Price, Quantity, Rate, Side, Symbol, Timestamp,
 };
 use plimsoll::guard::Guard;
 use plimsoll::guard::action::Action;
@@ -173,12 +173,38 @@ fn any_position() -> impl Strategy<Value = Position> {
     )
 }
 
+fn any_open_order() -> impl Strategy<Value = OpenOrder> {
+    let margin = prop::option::weighted(0.8, any_money());
+    let what = (any_symbol(), any_slot(), any_side());
+    (0_u32..30, what, any_quantity(), any_price(), margin).prop_map(
+        |(id, (symbol, position_side, side), quantity, price, margin)| OpenOrder {
+            id: id.to_string(),
+            client_id: format!("web-{id}"),
+            symbol,
+            position_side,
+            side,
+            quantity,
+            price,
+            margin_asset: "USDT".to_owned(),
+            margin,
+        },
+    )
+}
+
+fn any_outside() -> impl Strategy<Value = Event> {
+    (any_money(), any_money()).prop_map(|(spot, funding)| {
+        let outside = OutsideBalance { spot, funding };
+        Event::Outside([("USDT".to_owned(), outside)].into())
+    })
+}
+
 fn any_account() -> impl Strategy<Value = Account> {
     let flags = (any::<bool>(), prop::bool::weighted(0.05));
     let balance = prop::option::weighted(0.9, (any_money(), any_money()));
     let positions = prop::collection::vec(any_position(), 0..4);
-    (flags, balance, positions, any_shift()).prop_map(
-        |((hedge, multi_assets), balance, mut positions, shift)| {
+    let orders = prop::option::of(prop::collection::vec(any_open_order(), 0..25));
+    (flags, balance, positions, orders, any_shift()).prop_map(
+        |((hedge, multi_assets), balance, mut positions, open_orders, shift)| {
             positions.retain(|held| held.quantity.is_positive());
             Account {
                 position_mode: if hedge {
@@ -199,6 +225,7 @@ fn any_account() -> impl Strategy<Value = Account> {
                     .into_iter()
                     .collect(),
                 positions,
+                open_orders,
                 taken_at: Timestamp::from_millis(shift),
             }
         },
@@ -350,6 +377,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         1 => any_instruments(),
         1 => any_symbol().prop_map(|symbol| Event::Tiers { symbol, table: tiers() }),
         1 => any_rate().prop_map(|rate| Event::TakerFee { symbol: None, rate }),
+        1 => any_outside(),
         1 => Just(Event::ConfigChanged),
         1 => any::<bool>().prop_map(|up| Event::Link { link: Link::Private, up, message: String::new() }),
         5 => (any_id(), any_outcome()).prop_map(|(intent, outcome)| Event::Outcome { intent, outcome }),
@@ -386,8 +414,15 @@ fn shifted(event: Event, now: Timestamp) -> Event {
 
 fn any_policy() -> impl Strategy<Value = Policy> {
     let mode = prop::sample::select(vec![Mode::Watch, Mode::Ask, Mode::Auto, Mode::Auto]);
-    (mode, any::<bool>(), 0_u32..6, 1_i64..100).prop_map(|(mode, holds, actions, floor)| {
+    let allowed = (any::<bool>(), any::<bool>(), 0_i64..2_000);
+    let plain = (mode, any::<bool>(), 0_u32..6, 1_i64..100);
+    (plain, allowed).prop_map(|((mode, holds, actions, floor), (gives, cancels, moves))| {
         let mut policy = policy();
+        policy.allowance.give_back.allowed = gives;
+        // Sooner than a configuration allows, so that it happens within a few events.
+        policy.allowance.give_back.after_ms = 1_000;
+        policy.allowance.cancel_own_orders = cancels;
+        policy.allowance.move_in_per_day = Money::of(Decimal::from(moves));
         policy.mode = mode;
         policy.silence = if holds { Silence::Hold } else { Silence::Act };
         policy.budgets.actions_per_position_day = actions * 10;

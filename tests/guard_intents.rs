@@ -441,7 +441,10 @@ fn a_price_bound_follows_at_once_but_only_once() {
     assert_eq!(sends.len(), 2, "no loop of refusals");
     let bound = |intent: &Intent| match intent.kind {
         IntentKind::Reduce { bound, .. } => bound,
-        IntentKind::AddMargin { .. } => None,
+        IntentKind::AddMargin { .. }
+        | IntentKind::TakeBack { .. }
+        | IntentKind::CancelOrders { .. }
+        | IntentKind::MoveIn { .. } => None,
     };
     assert_eq!(bound(&sends[0]), None);
     // 4.5 % below mark: nine tenths of the venue's band, on a tick.

@@ -409,6 +409,7 @@ fn spent_budgets_survive_a_restart() {
         added: money(dec!(900)),
         actions: 2,
         top_ups: 2,
+        ..Spent::default()
     };
     let mut recovered = Recovered::default();
     recovered.spent.insert(spent_key(&key("BTCUSDT")), spent);

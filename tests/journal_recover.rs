@@ -14,7 +14,7 @@ use plimsoll::guard::event::Mode;
 use plimsoll::guard::intent::{
     Before, Ending, FillReport, Intent, IntentId, IntentKind, Outcome, Reaction, Resolution, Scope,
 };
-use plimsoll::guard::journal::{Entry, OpenIntent, Recovered, Spent, spent_key};
+use plimsoll::guard::journal::{Entry, Loan, OpenIntent, Recovered, Spent, spent_key};
 use plimsoll::guard::level::Level;
 use plimsoll::journal::{Damage, FILE_NAME, Journal};
 
@@ -317,6 +317,7 @@ fn budgets_count_what_was_sent_and_not_surely_undone() {
         added: money("50"),
         actions: 1,
         top_ups: 1,
+        ..Spent::default()
     };
     let cases = [
         ("planned", vec![planned(&one)], false),
@@ -377,6 +378,7 @@ fn recycled_margin_belongs_to_the_action_that_freed_it() {
         added: money(added),
         actions,
         top_ups: 1,
+        ..Spent::default()
     };
     let expected = [
         ("BTCUSDT".to_owned(), spent("8", 3)),
@@ -494,4 +496,92 @@ fn ids_and_plans_of_spoiled_rows_are_not_used_again() {
     let journal = Journal::open(dir.path()).expect("journal");
     let recovered = journal.recover(at(NOON)).expect("recovered");
     assert_eq!((recovered.last_sequence, recovered.last_plan), (3, 3));
+}
+
+fn loan(symbol: &str, amount: &str) -> Loan {
+    Loan {
+        key: PositionKey {
+            symbol: Symbol::new(symbol),
+            position_side: PositionSide::Both,
+        },
+        side: Side::Long,
+        quantity: "0.5".parse().expect("quantity"),
+        entry_price: "100000".parse().expect("price"),
+        isolated_wallet: "3000".parse().expect("money"),
+        amount: amount.parse().expect("money"),
+        rescued_at: "0.015".parse().expect("rate"),
+    }
+}
+
+#[test]
+fn the_newest_word_about_a_loan_counts() {
+    let entries = ["500", "300"].map(|amount| Entry::Loan {
+        loan: loan("BTCUSDT", amount),
+    });
+    let gone = [
+        Entry::Loan {
+            loan: loan("ETHUSDT", "20"),
+        },
+        Entry::Loan {
+            loan: loan("ETHUSDT", "0"),
+        },
+    ];
+    let recovered = recover(&[entries.as_slice(), gone.as_slice()].concat());
+    assert_eq!(recovered.loans, [loan("BTCUSDT", "300")]);
+}
+
+#[test]
+fn a_hole_may_hide_that_a_loan_is_smaller_so_what_was_lent_before_it_is_forgotten() {
+    let entries = [
+        Entry::Loan {
+            loan: loan("BTCUSDT", "500"),
+        },
+        Entry::Blind {
+            since: at(NOON),
+            reason: "spoil me".to_owned(),
+        },
+        Entry::Loan {
+            loan: loan("ETHUSDT", "20"),
+        },
+    ];
+    let (recovered, damage) = recover_spoiled(&entries, "spoil me");
+    assert_eq!(damage.len(), 1);
+    assert_eq!(recovered.loans, [loan("ETHUSDT", "20")]);
+}
+
+#[test]
+fn money_that_was_moved_in_counts_against_its_budget_after_a_restart() {
+    let kind = IntentKind::MoveIn {
+        amount: money("250"),
+        from: plimsoll::domain::OutsideWallet::Spot,
+    };
+    let moved = intent("plim-x-1", 1, "BTCUSDT", kind);
+    let sent = Entry::Sent {
+        intent: moved.id.clone(),
+    };
+    let recovered = recover(&[
+        Entry::Intent {
+            intent: moved.clone(),
+        },
+        sent,
+    ]);
+    assert_eq!(
+        recovered.spent[&spent_key(&moved.key)].moved_in,
+        money("250")
+    );
+    assert_eq!(recovered.open.len(), 1, "to be looked up");
+}
+
+#[test]
+fn a_return_counts_against_no_budget_and_is_looked_up() {
+    let kind = IntentKind::TakeBack {
+        amount: money("250"),
+    };
+    let returned = intent("plim-x-1", 1, "BTCUSDT", kind);
+    let sent = Entry::Sent {
+        intent: returned.id.clone(),
+    };
+    let recovered = recover(&[Entry::Intent { intent: returned }, sent]);
+    assert!(recovered.spent.is_empty());
+    assert_eq!(recovered.open.len(), 1);
 }

@@ -116,6 +116,7 @@ pub(crate) fn account(backing: Backing, line: Decimal, taken_at: Timestamp) -> A
         can_trade: true,
         balances: [("USDT".to_owned(), balance)].into(),
         positions: margin.legs.iter().map(position).collect(),
+        open_orders: None,
         taken_at,
     }
 }

@@ -6,7 +6,7 @@ use super::connect::{self, ConfigArg};
 use super::exit::Exit;
 use super::status;
 use super::terminal::say;
-use crate::agent::check_key;
+use crate::agent::{check_key, check_transfer};
 use crate::exchange::Port;
 use crate::guard::explain;
 use crate::net::clock::Clock;
@@ -34,6 +34,7 @@ pub(super) async fn run(args: CheckArgs) -> anyhow::Result<Exit> {
     ));
     let permissions = port.permissions().await?;
     let warnings = check_key(permissions, config.exchange.allow_wallet_transfer)?;
+    check_transfer(permissions, &config.policy)?;
     say("ok    the key may read and trade futures, and may not withdraw");
     for warning in warnings {
         say(format!("warn  {warning}"));

@@ -60,6 +60,8 @@ pub(super) fn port(path: &Path, config: &Config, clock: &Clock) -> anyhow::Resul
         receive_window_ms: config.policy.receive_window_ms,
         request_timeout: timeout,
         connect_timeout: timeout.mul_f64(0.6),
+        open_orders: config.policy.allowance.cancel_own_orders,
+        outside_wallets: config.policy.allowance.move_in_per_day.is_positive(),
         ..BinanceSettings::default()
     };
     Ok(BinanceUsdm::new(settings, credentials, clock.clone())?)

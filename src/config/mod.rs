@@ -10,6 +10,7 @@
 
 mod error;
 mod reader;
+mod rescue;
 mod schema;
 mod secrets;
 mod settings;

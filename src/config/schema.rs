@@ -8,6 +8,7 @@ use toml::de::DeTable;
 
 use super::error::ConfigError;
 use super::reader::{Reader, Span, echo};
+use super::rescue::allowance;
 use super::secrets::{self, Environment};
 use super::settings::{Durability, JournalSettings, LogLevel, LogSettings, TelegramSettings};
 use super::venue::{address, exchange, variable};
@@ -73,6 +74,7 @@ fn fill(reader: &mut Reader<'_>, env: Option<Environment<'_>>) -> Config {
         symbols,
         receive_window_ms,
         budgets: budgets(reader, &policy.budgets),
+        allowance: allowance(reader, &policy.allowance, exchange.allow_wallet_transfer),
         freshness: freshness(reader, policy.freshness),
         ..policy
     };
@@ -386,7 +388,7 @@ fn rate(
 }
 
 /// Seconds in the file, milliseconds inside.
-fn millis(
+pub(super) fn millis(
     reader: &mut Reader<'_>,
     (section, key): (&'static str, &'static str),
     range: Span,
@@ -398,7 +400,7 @@ fn millis(
 }
 
 /// `scale` times the wanted number in the file.
-fn number_f64(
+pub(super) fn number_f64(
     reader: &mut Reader<'_>,
     (section, key): (&'static str, &'static str),
     range: Span,

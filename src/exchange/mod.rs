@@ -21,6 +21,9 @@ pub struct KeyPermissions {
     pub withdrawals: bool,
     /// Transfers between the owner's wallets of this venue.
     pub wallet_transfer: bool,
+    /// The kind of transfer that moving money into the futures wallet needs.
+    #[serde(skip)]
+    pub universal_transfer: bool,
     pub ip_restricted: bool,
     pub portfolio_margin: bool,
 }

@@ -10,7 +10,7 @@ use super::journal::{Entry, Spent, spent_key};
 use super::level::Level;
 use super::planner::{Candidate, Plan, Situation};
 use super::policy::Silence;
-use super::watch::{Danger, Line, Watch, level_for};
+use super::watch::{Danger, Line, Watch, level_for, reach};
 use crate::domain::{Money, PositionKey, Price, Timestamp};
 use crate::forecast::{breach, time_left_ms};
 
@@ -69,6 +69,7 @@ impl Guard {
         if level != watch.level {
             self.change_level(index, level, worst, now);
         }
+        self.returns(index, level, now);
         if level >= Level::Acting
             && let Some((line, danger)) = worst
         {
@@ -215,22 +216,28 @@ impl Guard {
         let Some((scope, watch)) = self.watches.get(index) else {
             return false;
         };
-        let Scope::Isolated(_) = scope else {
+        // Into a cross wallet money comes from outside only, and only where that is allowed.
+        let from_outside = self.policy.allowance.move_in_per_day.is_positive();
+        if matches!(scope, Scope::Cross(_)) && !from_outside {
             return false;
-        };
+        }
         let Some(line) = watch.lines.first() else {
             return false;
         };
+        let Some(feed) = self.desk.feeds.get(&line.key.symbol) else {
+            return false;
+        };
+        let reach = reach(feed, true, &self.gauge, &self.policy, line.falls_hurt);
         let danger = Danger {
             distance: 0.0,
-            needed: 0.0,
-            act_distance: 0.0,
+            needed: reach.needed,
+            act_distance: reach.act,
             floor_crossed: false,
         };
-        let room = self.in_situation(scope, line, danger, None, now, |situation| {
-            situation.addition_room().is_ok()
+        let can = self.in_situation(scope, line, danger, None, now, |situation| {
+            situation.can_add()
         });
-        room == Some(true)
+        can == Some(true)
     }
 
     fn plan_for(
@@ -294,6 +301,9 @@ impl Guard {
             bound_price: watch.bound_price,
             imagined: moved.is_some(),
             add_refused: watch.add_refused_until > now,
+            may_cancel: self.cancels.allows(now),
+            may_move: self.moves.allows(now),
+            moved_in: self.moved_in_today(now),
         };
         Some(decide(&situation))
     }
@@ -357,7 +367,7 @@ impl Guard {
         }
     }
 
-    fn intent(
+    pub(super) fn intent(
         &mut self,
         scope: Scope,
         chosen: &Candidate,
@@ -509,7 +519,8 @@ impl Guard {
 
     /// Books an intent on the budgets of its position. A second half spends what the first freed.
     fn charge(&mut self, intent: &Intent, now: Timestamp) {
-        if intent.recycled {
+        if intent.recycled || !intent.is_rescue() {
+            self.repay(intent, now);
             return;
         }
         let mut spent = self.spent_today(&intent.key, now);
@@ -518,12 +529,19 @@ impl Guard {
             spent.added += amount;
             spent.top_ups = spent.top_ups.saturating_add(1);
         }
+        if let IntentKind::MoveIn { amount, .. } = intent.kind {
+            spent.moved_in += amount;
+        }
         self.spent.insert(spent_key(&intent.key), spent);
     }
 
     /// Takes what surely was not executed off the budgets of the day on which it was booked.
     pub(super) fn refund(&mut self, flight: &Flight, now: Timestamp) {
         let intent = &flight.intent;
+        if !intent.is_rescue() {
+            self.unrepay(intent, now);
+            return;
+        }
         let mut spent = self.spent_today(&intent.key, now);
         if intent.recycled || flight.charged_at.day_start() != spent.day {
             return;
@@ -532,6 +550,9 @@ impl Guard {
         if let IntentKind::AddMargin { amount } = intent.kind {
             spent.added = (spent.added - amount).max(Money::ZERO);
             spent.top_ups = spent.top_ups.saturating_sub(1);
+        }
+        if let IntentKind::MoveIn { amount, .. } = intent.kind {
+            spent.moved_in = (spent.moved_in - amount).max(Money::ZERO);
         }
         self.spent.insert(spent_key(&intent.key), spent);
     }

@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::event::{AccountChange, Bar, Mark, PositionChange};
+use super::event::{AccountChange, Bar, Mark, OrderStatus, OrderUpdate, PositionChange};
 use super::intent::Scope;
 use super::policy::Policy;
 use crate::domain::{
-    Account, Balance, Book, Instrument, Leverage, MarginMode, Money, Position, PositionKey,
-    PositionMode, Price, Quantity, Rate, Side, Symbol, TierTable, Timestamp,
+    Account, Balance, Book, Instrument, Leverage, MarginMode, Money, OpenOrder, OutsideBalance,
+    Position, PositionKey, PositionMode, Price, Quantity, Rate, Side, Symbol, TierTable, Timestamp,
 };
 use crate::forecast::{JOINT_SYMBOLS_MAX, Joint, MinuteBars, Quick, Range, share};
 use crate::margin::{Leg, ScopeMargin};
@@ -81,6 +81,10 @@ pub(super) struct Desk {
     past: BTreeMap<Symbol, Vec<(Timestamp, Price)>>,
     pub(super) positions: BTreeMap<PositionKey, Held>,
     pub(super) balances: BTreeMap<String, Balance>,
+    /// Resting orders of the newest picture, less what streams said is gone; `None`: not read.
+    pub(super) open_orders: Option<Vec<OpenOrder>>,
+    /// Free in the owner's other wallets, as last read.
+    pub(super) outside: BTreeMap<String, OutsideBalance>,
     pub(super) position_mode: PositionMode,
     pub(super) multi_assets: bool,
     pub(super) can_trade: bool,
@@ -121,6 +125,7 @@ impl Desk {
         self.position_mode = account.position_mode;
         self.multi_assets = account.multi_assets;
         self.can_trade = account.can_trade;
+        self.open_orders.clone_from(&account.open_orders);
         self.take_balances(account);
         let mut changes = Changes::default();
         let mut kept = BTreeMap::new();
@@ -356,6 +361,25 @@ impl Desk {
         }
         self.joint = joint;
         self.past.clear();
+    }
+
+    /// A stream says that an order was filled in part or ended.
+    pub(super) fn apply_order(&mut self, update: &OrderUpdate) {
+        let Some(orders) = &mut self.open_orders else {
+            return;
+        };
+        let ended = update.status != OrderStatus::Working;
+        orders.retain(|order| {
+            !(ended && order.client_id == update.client_id && order.symbol == update.symbol)
+        });
+    }
+
+    /// Does a picture that shows open orders show none of these?
+    pub(super) fn are_gone(&self, orders: &[OpenOrder]) -> bool {
+        self.open_orders.as_ref().is_some_and(|open| {
+            let mut wanted = orders.iter();
+            wanted.all(|gone| !open.iter().any(|order| order.same_as(gone)))
+        })
     }
 
     pub(super) fn apply_book(&mut self, book: Book) {

@@ -1,12 +1,14 @@
 //! Everything that can reach the guard.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::intent::{Intent, IntentId, Outcome, Resolution};
 use super::journal::Recovered;
 use crate::domain::{
-    Account, Book, Instrument, Money, PositionSide, Price, Quantity, Rate, Side, Symbol, TierTable,
-    Timestamp,
+    Account, Book, Instrument, Money, OutsideBalance, PositionSide, Price, Quantity, Rate, Side,
+    Symbol, TierTable, Timestamp,
 };
 
 /// One input of the guard. Plain data; applied by `Guard::handle(event, now)`.
@@ -18,6 +20,8 @@ pub enum Event {
     Tiers { symbol: Symbol, table: TierTable },
     /// Taker fee as a fraction; `None` for all symbols without a rate of their own.
     TakerFee { symbol: Option<Symbol>, rate: Rate },
+    /// What is free in the owner's other wallets, by asset; replaces what was known.
+    Outside(BTreeMap<String, OutsideBalance>),
     /// A whole account picture read over REST. Replaces what was known unless streams were newer.
     Account(Account),
     /// A mark price.

@@ -4,15 +4,18 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::{FromPrimitive, ToPrimitive};
 
 use super::desk::{Growth, SizeChange};
+use super::giveback::Return;
 use super::intent::{FillReport, Intent, IntentKind};
 use super::planner::{Candidate, Plan};
 use super::policy::Policy;
 use super::watch::{Danger, Line, act_price};
-use crate::domain::{Money, Price, Rate};
+use crate::domain::{Balance, Money, OpenOrder, Price, Rate};
 use crate::forecast::{rate_up, scaled};
 
 /// At most this many alternatives are told.
 const TOLD_ALTERNATIVES: usize = 3;
+/// At most this many orders are named.
+const TOLD_ORDERS: usize = 3;
 
 /// `57310.5` as `57,310.5`; at most `places` decimals, trailing zeros dropped.
 #[must_use]
@@ -165,6 +168,26 @@ fn effect(candidate: &Candidate) -> String {
     )
 }
 
+/// The trader's resting orders, the first of them by name.
+#[must_use]
+pub fn listed(orders: &[OpenOrder]) -> String {
+    let named: Vec<String> = orders
+        .iter()
+        .take(TOLD_ORDERS)
+        .map(ToString::to_string)
+        .collect();
+    let more = match orders.len().saturating_sub(TOLD_ORDERS) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let noun = if orders.len() == 1 { "order" } else { "orders" };
+    let count = orders.len();
+    format!(
+        "{count} resting {noun} of your own ({}{more})",
+        named.join("; ")
+    )
+}
+
 /// What an intent does, in a few words.
 #[must_use]
 pub fn deed(intent: &Intent) -> String {
@@ -200,7 +223,44 @@ pub fn deed(intent: &Intent) -> String {
                 intent.key, intent.side
             )
         }
+        IntentKind::TakeBack { amount } => format!(
+            "take {} {} of the margin that Plimsoll added to {} back",
+            money(*amount),
+            intent.margin_asset,
+            intent.key
+        ),
+        IntentKind::MoveIn { amount, from } => format!(
+            "move {} {} from the {from} wallet into the futures wallet",
+            money(*amount),
+            intent.margin_asset
+        ),
+        IntentKind::CancelOrders { orders, frees } => format!(
+            "cancel {}, which would free about {} {}",
+            listed(orders),
+            money(*frees),
+            intent.margin_asset
+        ),
     }
+}
+
+/// Why margin that was added may go back.
+pub(super) fn giving_back(found: &Return, factor: f64, after_ms: i64) -> String {
+    let line = |line: Option<Price>| line.map_or_else(|| "none".to_owned(), price);
+    let hours = Decimal::from(after_ms)
+        .checked_div(Decimal::from(crate::domain::HOUR_MS))
+        .map_or_else(String::new, |hours| grouped(hours, 1));
+    let factor = Decimal::from_f64(factor).map_or_else(String::new, |factor| grouped(factor, 2));
+    format!(
+        "Calm for {hours} h: of the {} that Plimsoll added {} can go back; mark {}, line from {} to {} ({} away), more than {factor} times the act line of {} and the {} at which it was added",
+        money(found.lent),
+        money(found.amount),
+        price(found.mark),
+        line(found.line_before),
+        line(found.line_after),
+        percent(found.distance_after),
+        percent(found.act_distance),
+        percent(crate::forecast::share(found.rescued_at)),
+    )
 }
 
 /// What the account showed afterwards.
@@ -223,6 +283,18 @@ pub(super) fn verified(intent: &Intent, fill: Option<&FillReport>, line: Option<
     format!(
         "Verified by re-reading the account: {}{filled}; {line}.",
         deed(&seen)
+    )
+}
+
+/// That something was made available, and what is free now.
+pub(super) fn freed(intent: &Intent, balance: Option<Balance>) -> String {
+    let free = balance.map_or_else(String::new, |balance| {
+        let asset = &intent.margin_asset;
+        format!("; {} {asset} are free now", money(balance.available))
+    });
+    format!(
+        "Verified by re-reading the account: done is {}{free}.",
+        deed(intent)
     )
 }
 

@@ -108,9 +108,12 @@ impl Flight {
             let same = position.side == intent.side
                 && position.margin_mode == intent.margin_mode
                 && position.quantity == intent.before.quantity;
-            // An addition is verified against the wallet it started from.
-            let adds = matches!(intent.kind, IntentKind::AddMargin { .. });
-            same && (!adds || position.isolated_wallet == intent.before.isolated_wallet)
+            // A change of margin is verified against the wallet it started from.
+            let moves = matches!(
+                intent.kind,
+                IntentKind::AddMargin { .. } | IntentKind::TakeBack { .. }
+            );
+            same && (!moves || position.isolated_wallet == intent.before.isolated_wallet)
         })
     }
 
@@ -131,7 +134,14 @@ impl Flight {
     pub(super) fn is_complete(&self, fill: Option<FillReport>) -> bool {
         match (&self.intent.kind, fill) {
             (IntentKind::Reduce { quantity, .. }, Some(fill)) => fill.quantity >= *quantity,
-            (IntentKind::Reduce { .. } | IntentKind::AddMargin { .. }, _) => true,
+            (
+                IntentKind::Reduce { .. }
+                | IntentKind::AddMargin { .. }
+                | IntentKind::TakeBack { .. }
+                | IntentKind::CancelOrders { .. }
+                | IntentKind::MoveIn { .. },
+                _,
+            ) => true,
         }
     }
 
@@ -144,9 +154,13 @@ impl Flight {
 
     /// Free balance of `asset` that this intent is going to take.
     pub(super) fn takes(&self, asset: &str) -> Money {
-        match self.intent.kind {
-            IntentKind::AddMargin { amount } if self.intent.margin_asset == asset => amount,
-            IntentKind::AddMargin { .. } | IntentKind::Reduce { .. } => Money::ZERO,
+        match &self.intent.kind {
+            IntentKind::AddMargin { amount } if self.intent.margin_asset == asset => *amount,
+            IntentKind::AddMargin { .. }
+            | IntentKind::Reduce { .. }
+            | IntentKind::TakeBack { .. }
+            | IntentKind::CancelOrders { .. }
+            | IntentKind::MoveIn { .. } => Money::ZERO,
         }
     }
 
@@ -207,6 +221,10 @@ impl Flight {
         let held = desk.positions.get(&self.intent.key);
         match self.sighting(desk) {
             Sighting::NotYet => Trace::Nothing,
+            // Anybody may have moved money in.
+            Sighting::Seen if matches!(self.intent.kind, IntentKind::MoveIn { .. }) => {
+                Trace::Doubtful
+            }
             Sighting::Seen if held.is_some_and(|held| held.position.auto_add_margin) => {
                 Trace::Doubtful
             }
@@ -214,13 +232,32 @@ impl Flight {
         }
     }
 
+    fn cross_wallet(&self, desk: &Desk) -> Money {
+        let balance = desk.balances.get(&self.intent.margin_asset);
+        balance.map_or(Money::ZERO, |balance| balance.cross_wallet)
+    }
+
     /// Does the account look exactly as if this had never been sent?
     pub(super) fn untouched(&self, desk: &Desk) -> bool {
         let before = &self.intent.before;
         desk.positions.get(&self.intent.key).is_some_and(|held| {
+            let wallet = held.position.isolated_wallet;
+            let unmoved = match &self.intent.kind {
+                IntentKind::TakeBack { .. } => wallet >= before.isolated_wallet,
+                // What is read are the orders themselves.
+                IntentKind::CancelOrders { orders, .. } => {
+                    return desk.open_orders.is_some() && !desk.are_gone(orders);
+                }
+                IntentKind::MoveIn { .. } => {
+                    return self.cross_wallet(desk) <= before.cross_wallet;
+                }
+                IntentKind::AddMargin { .. } | IntentKind::Reduce { .. } => {
+                    wallet <= before.isolated_wallet
+                }
+            };
             held.position.side == self.intent.side
                 && held.position.quantity == before.quantity
-                && held.position.isolated_wallet <= before.isolated_wallet
+                && unmoved
         })
     }
 
@@ -236,6 +273,16 @@ impl Flight {
                 let slack = tolerated(*amount, position, desk);
                 position.isolated_wallet >= before.isolated_wallet + *amount - slack
             }),
+            (IntentKind::TakeBack { amount }, _) => held.is_some_and(|position| {
+                let slack = tolerated(*amount, position, desk);
+                position.isolated_wallet <= before.isolated_wallet - *amount + slack
+            }),
+            (IntentKind::CancelOrders { orders, .. }, _) => desk.are_gone(orders),
+            // Results and funding of other positions move the same wallet.
+            (IntentKind::MoveIn { amount, .. }, _) => {
+                let least = *amount * Rate::of(MOST_TOLERATED);
+                self.cross_wallet(desk) >= before.cross_wallet + least
+            }
             (IntentKind::Reduce { .. }, Stage::Verifying { .. })
                 if held.is_some_and(|position| position.side != self.intent.side) =>
             {
@@ -304,7 +351,10 @@ pub(super) fn freed_by(
     let position = &held.position;
     let asked = match intent.kind {
         IntentKind::Reduce { quantity, .. } => quantity,
-        IntentKind::AddMargin { .. } => Quantity::ZERO,
+        IntentKind::AddMargin { .. }
+        | IntentKind::TakeBack { .. }
+        | IntentKind::CancelOrders { .. }
+        | IntentKind::MoveIn { .. } => Quantity::ZERO,
     };
     let mut fill = fill.copied().unwrap_or_default();
     if !fill.quantity.is_positive() {

@@ -5,7 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    MarginMode, Money, PositionKey, PositionMode, Price, Quantity, Side, Timestamp,
+    MarginMode, Money, OpenOrder, OutsideWallet, PositionKey, PositionMode, Price, Quantity, Side,
+    Timestamp,
 };
 
 /// Identity of one act, made before it is journaled and sent. Orders carry it as client order id:
@@ -57,7 +58,8 @@ impl fmt::Display for Scope {
     }
 }
 
-/// The two things that are ever done to a position. Neither can raise exposure.
+/// The things that are ever done. None can raise exposure; what takes margin away again does so only
+/// in calm and never past a multiple of the act distance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case")]
 pub enum IntentKind {
@@ -71,7 +73,21 @@ pub enum IntentKind {
         /// Add back, as a second intent under the same plan, at most what the trim freed.
         recycle: bool,
     },
+    /// Move `amount` of margin that Plimsoll itself has added back into the cross wallet.
+    TakeBack { amount: Money },
+    /// Cancel these resting orders of the trader, which would enlarge exposure: at most
+    /// [`CANCELS_MAX`]. Money moves nowhere, only `frees` becomes available.
+    CancelOrders {
+        orders: Vec<OpenOrder>,
+        /// About what becomes available.
+        frees: Money,
+    },
+    /// Move `amount` from another wallet of the owner into the futures wallet.
+    MoveIn { amount: Money, from: OutsideWallet },
 }
+
+/// Most orders that one intent cancels.
+pub const CANCELS_MAX: usize = 10;
 
 /// What the account showed when the intent was made; verification compares with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,6 +120,31 @@ pub struct Intent {
     /// One sentence with the numbers that led here.
     pub reason: String,
     pub planned_at: Timestamp,
+}
+
+impl Intent {
+    /// Does it only make money available, for a rescue that follows?
+    #[must_use]
+    pub fn only_frees(&self) -> bool {
+        match self.kind {
+            IntentKind::CancelOrders { .. } | IntentKind::MoveIn { .. } => true,
+            IntentKind::AddMargin { .. }
+            | IntentKind::Reduce { .. }
+            | IntentKind::TakeBack { .. } => false,
+        }
+    }
+
+    /// Is it a rescue, which counts against the budgets and starts a cool-down?
+    #[must_use]
+    pub fn is_rescue(&self) -> bool {
+        match self.kind {
+            IntentKind::AddMargin { .. }
+            | IntentKind::Reduce { .. }
+            | IntentKind::CancelOrders { .. }
+            | IntentKind::MoveIn { .. } => true,
+            IntentKind::TakeBack { .. } => false,
+        }
+    }
 }
 
 /// What an executed order did, as far as the venue has said.

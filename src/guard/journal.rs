@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::event::Mode;
 use super::intent::{Ending, FillReport, Intent, IntentId, Outcome, Resolution, Scope};
 use super::level::Level;
-use crate::domain::{Money, PositionKey, Price, Timestamp};
+use crate::domain::{Money, PositionKey, Price, Quantity, Rate, Side, Timestamp};
 use crate::forecast::Verdict;
 
 /// One durable record.
@@ -58,6 +58,10 @@ pub enum Entry {
     Sighted {
         since: Timestamp,
         blind_ms: i64,
+    },
+    /// What of Plimsoll's own additions is in a position now; replaces what was said before.
+    Loan {
+        loan: Loan,
     },
     Mode {
         mode: Mode,
@@ -124,6 +128,8 @@ pub struct Recovered {
     pub last_plan: u64,
     /// What each position has had in the current UTC day.
     pub spent: BTreeMap<String, Spent>,
+    /// Margin of ours that is still in positions, as last recorded.
+    pub loans: Vec<Loan>,
     /// Last mode set by command, if any.
     pub mode: Option<Mode>,
     pub paused: bool,
@@ -148,6 +154,24 @@ pub struct Spent {
     pub added: Money,
     pub actions: u32,
     pub top_ups: u32,
+    /// Moved into the futures wallet from other wallets.
+    #[serde(default)]
+    pub moved_in: Money,
+}
+
+/// Margin that Plimsoll has added to an isolated position and that is still there, with the position
+/// as it was when this was recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Loan {
+    pub key: PositionKey,
+    pub side: Side,
+    pub quantity: Quantity,
+    pub entry_price: Price,
+    pub isolated_wallet: Money,
+    /// What is left of it, in the settlement asset; zero: nothing any more.
+    pub amount: Money,
+    /// Widest distance to the line, as a share of mark, at which any of it was added.
+    pub rescued_at: Rate,
 }
 
 /// Key of [`Recovered::spent`].

@@ -11,6 +11,7 @@ use super::intent::{
 use super::journal::{Entry, OpenIntent};
 use super::level::Level;
 use super::lookup::looking;
+use super::planner::freeing::Pace;
 use super::watch::Watch;
 use crate::domain::{Money, Timestamp};
 use rust_decimal::Decimal;
@@ -123,6 +124,9 @@ impl Guard {
             watch.add_refused_until = watch.add_refused_until.min(longest);
             watch.told_at = watch.told_at.map(|at| at.min(now));
         }
+        self.cancels = Pace::default();
+        self.moves = Pace::default();
+        self.loans.stir_all(now);
         for flight in self.flights.values_mut().chain(&mut self.backlog) {
             flight.clamp_waits(now, &self.policy);
         }
@@ -164,6 +168,12 @@ impl Guard {
         let Some(intent) = self.flight_mut(id).map(|flight| flight.intent.clone()) else {
             return;
         };
+        if !intent.is_rescue() || intent.only_frees() {
+            let code = code.map_or_else(String::new, |code| format!(" (code {code})"));
+            // Nothing is at risk by that alone: something else must help, at once.
+            self.aside_refused(id, format!("refused: {message}{code}"), now);
+            return;
+        }
         let scope = intent.scope;
         let adds = matches!(intent.kind, IntentKind::AddMargin { .. });
         let mut pause = SHORT_PAUSE_MS;
@@ -262,6 +272,8 @@ impl Guard {
         let reaches = flight.reaches && flight.is_complete(fill);
         let intent = flight.intent;
         self.record_end(&intent, Ending::Verified { fill });
+        // What comes into a cross wallet is the rescue itself.
+        let frees = intent.only_frees() && matches!(intent.scope, Scope::Isolated(_));
         let mut line = None;
         if let Some((_, watch)) = self
             .watches
@@ -270,24 +282,29 @@ impl Guard {
         {
             watch.stale = true;
             watch.refresh_lines(&intent.scope, &self.desk, &self.policy);
-            watch.refusals = 0;
-            watch.helpless = None;
-            watch.rest_until = now.plus_ms(SHORT_PAUSE_MS);
             line = watch
                 .lines
                 .iter()
                 .find(|line| line.key == intent.key)
                 .and_then(|line| line.nearest);
-            let pause = if reaches {
-                self.policy.cooldown_ms
-            } else {
-                SHORT_PAUSE_MS
-            };
-            watch.cooldown_until = now.plus_ms(pause);
+            if intent.is_rescue() && !frees {
+                rest_after(watch, reaches, self.policy.cooldown_ms, now);
+            }
         }
-        let text = explain::verified(&intent, fill.as_ref(), line);
+        self.moved(&intent);
+        self.lend(&intent, now);
+        self.returned(&intent, now);
+        let balance = self.desk.balances.get(&intent.margin_asset);
+        let text = if frees {
+            explain::freed(&intent, balance.copied())
+        } else {
+            explain::verified(&intent, fill.as_ref(), line)
+        };
         self.tell(&intent, ReportKind::Verified, Severity::Warning, text, now);
         self.second_half(&intent, fill.as_ref(), reaches, now);
+        if !intent.is_rescue() || frees {
+            return;
+        }
         if !self.flights.contains_key(&intent.scope) {
             self.note_duration(&intent, now);
         } else if let Some(watch) = self.watch_mut(&intent.scope) {
@@ -346,10 +363,19 @@ impl Guard {
             return;
         };
         self.refund(&flight, now);
-        self.note_need(None);
         let intent = flight.intent;
+        if intent.is_rescue() && !intent.only_frees() {
+            self.note_need(None);
+        }
+        if let Some(pace) = self.pace_of(&intent) {
+            pace.failed(matches!(flight.stage, Stage::Looking { .. }), now);
+        }
         let text = format!("Not done: {}; {message}.", explain::deed(&intent));
         self.record_end(&intent, Ending::NotExecuted { message });
+        if !intent.is_rescue() {
+            self.tell_not_returned(&intent, text, now);
+            return;
+        }
         if let Some(watch) = self.watch_mut(&intent.scope) {
             watch.rest_until = watch.rest_until.max(resume);
         }
@@ -403,7 +429,9 @@ impl Guard {
         self.out
             .push_back(Action::Record(Entry::PlanEnded { plan: intent.plan }));
         let pause = self.policy.cooldown_ms;
-        if let Some(watch) = self.watch_mut(&intent.scope) {
+        if intent.is_rescue()
+            && let Some(watch) = self.watch_mut(&intent.scope)
+        {
             watch.cooldown_until = now.plus_ms(pause);
             watch.rest_until = now.plus_ms(SHORT_PAUSE_MS);
         }
@@ -533,4 +561,13 @@ impl Guard {
         let scope = Some(intent.scope.clone());
         self.report(now, kind, severity, scope, Some(intent.clone()), text);
     }
+}
+
+/// The pauses that follow a rescue that was seen.
+fn rest_after(watch: &mut Watch, reaches: bool, cooldown_ms: i64, now: Timestamp) {
+    watch.refusals = 0;
+    watch.helpless = None;
+    watch.rest_until = now.plus_ms(SHORT_PAUSE_MS);
+    let pause = if reaches { cooldown_ms } else { SHORT_PAUSE_MS };
+    watch.cooldown_until = now.plus_ms(pause);
 }

@@ -5,7 +5,7 @@ use super::action::{ReportKind, Severity};
 use super::event::{OrderStatus, OrderUpdate, Refresh};
 use super::explain;
 use super::flight::{MAX_LOOKUPS, Stage, Trace, gap_ms, window_end};
-use super::intent::{FillReport, IntentId, Resolution};
+use super::intent::{FillReport, IntentId, IntentKind, Resolution};
 use super::lifecycle::SHORT_PAUSE_MS;
 use crate::domain::Timestamp;
 
@@ -76,7 +76,17 @@ impl Guard {
                     self.acknowledged(id, None, now);
                 }
                 Trace::Doubtful if settled => {
-                    let why = "the margin grew, but the exchange's own auto-add may have done that";
+                    let why = match flight_seen.intent.kind {
+                        IntentKind::MoveIn { .. } => {
+                            "the wallet grew, but something else may have done that"
+                        }
+                        IntentKind::AddMargin { .. }
+                        | IntentKind::Reduce { .. }
+                        | IntentKind::TakeBack { .. }
+                        | IntentKind::CancelOrders { .. } => {
+                            "the margin grew, but the exchange's own auto-add may have done that"
+                        }
+                    };
                     self.give_up(id, None, why, now);
                 }
                 Trace::Nothing if settled => {

@@ -5,16 +5,19 @@
 //! same actions. Knows no clock, socket, file, environment, random source or log; floats only
 //! through `forecast`, whose results can only make it act earlier than the exact floors.
 //!
-//! Invariants: every order it emits reduces; an intent is emitted for sending at most once, after
-//! its records; a scope has at most one intent under way; nothing is sent in `watch` mode, while
+//! Invariants: every order it emits reduces, and every order it cancels would enlarge exposure; margin
+//! leaves a position only in calm, and only what the guard itself has added; an intent is emitted for
+//! sending at most once, after its records; a scope has at most one intent under way; nothing is sent in `watch` mode, while
 //! paused, or while an input that the decision needs is stale.
 
 pub mod action;
+pub mod allowance;
 mod decide;
 mod desk;
 pub mod event;
 pub mod explain;
 mod flight;
+mod giveback;
 pub mod intent;
 pub mod journal;
 pub mod level;
@@ -39,9 +42,11 @@ use action::{Action, Report, ReportKind, Severity, View};
 use desk::{Changes, Desk, scope_of};
 use event::{AccountChange, Command, Event, Mark, Mode, OrderOrigin, OrderUpdate, Refresh};
 use flight::Flight;
+use giveback::Loans;
 use intent::{Intent, Scope};
 use journal::{Entry, Recovered, Spent};
 use needs::Needs;
+use planner::freeing::Pace;
 use policy::Policy;
 use scoring::Scoring;
 use sight::{Findings, Sight};
@@ -73,6 +78,10 @@ pub struct Guard {
     barred: bool,
     spent: BTreeMap<String, Spent>,
     scoring: Scoring,
+    cancels: Pace,
+    moves: Pace,
+    /// Margin of ours in positions.
+    loans: Loans,
     sequence: u64,
     plan: u64,
     out: VecDeque<Action>,
@@ -100,6 +109,12 @@ impl Guard {
             barred: false,
             spent: BTreeMap::new(),
             scoring: Scoring::default(),
+            cancels: Pace::default(),
+            moves: Pace::default(),
+            loans: Loans::new(
+                policy.allowance.give_back.allowed,
+                policy.allowance.give_back.after_ms,
+            ),
             sequence: 0,
             plan: 0,
             out: VecDeque::new(),
@@ -149,6 +164,7 @@ impl Guard {
                 }
             }
             Event::TakerFee { symbol, rate } => self.desk.set_fee(symbol.as_ref(), rate),
+            Event::Outside(wallets) => self.desk.outside = wallets,
             Event::Account(account) => self.on_account(&account, now),
             Event::Change(change) => self.on_change(&change, now),
             Event::Order(update) => self.on_order(&update, now),
@@ -240,6 +256,7 @@ impl Guard {
         self.tell_foreign(&changes, now);
         self.void_questions(now);
         self.look(now);
+        self.follow_loans(now);
         self.verify_flights(account.taken_at, now);
         self.resume_unfinished(now);
         self.assess_all(now);
@@ -255,10 +272,12 @@ impl Guard {
         self.tell_foreign(&changes, now);
         self.void_questions(now);
         self.look(now);
+        self.follow_loans(now);
         self.assess_all(now);
     }
 
     fn on_order(&mut self, update: &OrderUpdate, now: Timestamp) {
+        self.desk.apply_order(update);
         let what = match update.origin {
             OrderOrigin::Own => {
                 self.on_own_order(update, now);
@@ -283,6 +302,7 @@ impl Guard {
         );
         self.report(now, ReportKind::Blind, Severity::Warning, None, None, text);
         self.sight.restart(now);
+        self.loans.stir_all(now);
         if gap_ms < 0 {
             self.desk.clamp_times(now);
             self.clamp_waits(now);
@@ -339,6 +359,7 @@ impl Guard {
         }
         self.unfinished = recovered.unfinished;
         self.void_forecasts(recovered.forecasts);
+        self.restore_loans(recovered.loans, now);
         self.recover_open(recovered.open, now);
     }
 
@@ -451,6 +472,7 @@ impl Guard {
                 reason: reason.clone(),
             }));
             let text = if what.blocks() {
+                self.loans.stir_all(now);
                 format!("BLIND: {reason}. Nothing is sent on stale data; reading again.")
             } else {
                 format!("Half blind: {reason}.")

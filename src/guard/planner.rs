@@ -1,5 +1,7 @@
 //! Which rescue: every candidate with its exact after-state, its price, and why it was not taken.
 
+pub(super) mod freeing;
+
 use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
@@ -112,6 +114,11 @@ pub(super) struct Situation<'a> {
     pub(super) imagined: bool,
     /// The venue has just refused an addition for lack of balance.
     pub(super) add_refused: bool,
+    /// Resting orders may be cancelled: the venue has not just refused that.
+    pub(super) may_cancel: bool,
+    /// Money may be moved in, and what was moved in today.
+    pub(super) may_move: bool,
+    pub(super) moved_in: Money,
 }
 
 impl Situation<'_> {
@@ -138,13 +145,15 @@ impl Situation<'_> {
         if left == 1 {
             plan.remarks.push("last action of this UTC day".to_owned());
         }
-        let mut adding = None;
+        let mut additions: Vec<Candidate> = Vec::new();
         if left > 1 {
             match self.add() {
-                Ok(candidate) => adding = Some(candidate),
+                Ok(candidate) => additions.push(candidate),
                 Err(remark) => plan.remarks.push(remark),
             }
         }
+        additions.extend(self.free_first());
+        additions.extend(self.bring_in());
         let mut trims = self.trims();
         plan.remarks.extend(self.auto_add_remark());
         if !self.may_touch(self.key) {
@@ -154,10 +163,10 @@ impl Situation<'_> {
         let least = scaled(self.danger.needed, LEAST_GAIN_SHARE).max(LEAST_GAIN);
         let better =
             |candidate: &Candidate| exceeds(candidate.distance_after, self.danger.distance, least);
-        adding = adding.filter(better);
+        additions.retain(better);
         trims.retain(better);
-        plan.chosen = self.choose(adding.as_ref(), &trims);
-        plan.others = adding.into_iter().chain(trims).collect();
+        plan.chosen = self.choose(additions.first(), &trims);
+        plan.others = additions.into_iter().chain(trims).collect();
         let held = scaled(self.danger.needed, HELD_AT);
         if plan
             .chosen
@@ -199,9 +208,8 @@ impl Situation<'_> {
         let room = self.addition_room()?;
         let key = self.key;
         let leg = self.leg(key).ok_or("position gone")?;
-        let target = scaled(self.danger.needed, ADD_FACTOR).min(FARTHEST);
-        let line =
-            wished_line(leg.mark, target, self.falls_hurt(key)).ok_or("no line to aim at")?;
+        let line = wished_line(leg.mark, self.added_distance(), self.falls_hurt(key))
+            .ok_or("no line to aim at")?;
         let wanted = self.margin.wallet_for_line(&key.symbol, line) - self.margin.wallet;
         let amount = wanted.ceil_to(MONEY_STEP).min(room).floor_to(MONEY_STEP);
         if amount < LEAST_ADD {
@@ -225,7 +233,8 @@ impl Situation<'_> {
 
     /// An addition that does not lead out of reach, and the trim that will follow it.
     fn mix(&self, add: &Candidate) -> Option<Candidate> {
-        if add.reaches {
+        let adds = matches!(add.kind, IntentKind::AddMargin { .. });
+        if add.reaches || !adds {
             return None;
         }
         let margin = self.margin.after_add(add.new_money);
@@ -247,6 +256,16 @@ impl Situation<'_> {
             price: trim.price,
             ..add.clone()
         })
+    }
+
+    /// Distance that additions aim at.
+    fn added_distance(&self) -> f64 {
+        scaled(self.danger.needed, ADD_FACTOR).min(FARTHEST)
+    }
+
+    /// Could money be put in now, enough to be felt?
+    pub(super) fn can_add(&self) -> bool {
+        self.addition_room().is_ok() || self.free_first().or_else(|| self.bring_in()).is_some()
     }
 
     /// How much may be added now.
@@ -451,7 +470,10 @@ impl Situation<'_> {
         let trim = self.reduce(leg, instrument, quantity)?;
         let within = match trim.kind {
             IntentKind::Reduce { quantity, .. } => quantity <= cap,
-            IntentKind::AddMargin { .. } => false,
+            IntentKind::AddMargin { .. }
+            | IntentKind::TakeBack { .. }
+            | IntentKind::CancelOrders { .. }
+            | IntentKind::MoveIn { .. } => false,
         };
         within.then_some(trim)
     }

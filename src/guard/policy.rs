@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::allowance::Allowance;
 use super::event::Mode;
 use crate::domain::{Money, Rate, Symbol};
 
@@ -114,6 +115,7 @@ pub struct Policy {
     pub symbols: Vec<String>,
     pub triggers: Triggers,
     pub budgets: Budgets,
+    pub allowance: Allowance,
     pub freshness: Freshness,
     /// Pause between two rescues of one scope.
     pub cooldown_ms: i64,
@@ -164,6 +166,7 @@ impl Default for Policy {
                 actions_per_position_day: 48,
                 top_ups_per_position_day: 6,
             },
+            allowance: Allowance::default(),
             freshness: Freshness {
                 mark_ms: 10_000,
                 account_ms: 90_000,

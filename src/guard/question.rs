@@ -42,7 +42,12 @@ impl Guard {
         }
         let level = self.level_of(&intent.scope);
         let same = asked_about.matches(&self.desk);
-        if !same || level < Level::ActSoon || !self.sees_scope(&intent.scope) {
+        let timely = if intent.is_rescue() {
+            level >= Level::ActSoon
+        } else {
+            self.may_return(&intent)
+        };
+        if !same || !timely || !self.sees_scope(&intent.scope) {
             self.withdraw(id, "the situation has changed since the question", now);
             return "Not sent: the situation has changed since the question.".to_owned();
         }
@@ -60,7 +65,10 @@ impl Guard {
     /// again soon, a clearly greater one is.
     pub(super) fn decline(&mut self, id: &IntentId, why: &str, now: Timestamp) -> String {
         let asked = self.asked_scope(id);
-        if let Some(scope) = asked {
+        let returned = self.flight_mut(id).map(|flight| flight.intent.clone());
+        if let Some(intent) = returned.filter(|intent| !intent.is_rescue()) {
+            self.return_declined(&intent.key, now);
+        } else if let Some(scope) = asked {
             let distance = self.distance_of(&scope);
             if let Some(watch) = self.watch_mut(&scope) {
                 watch.declined = Some((now.plus_ms(DECLINED_PAUSE_MS), distance));
@@ -76,7 +84,7 @@ impl Guard {
     }
 
     /// Takes a question back without an answer.
-    fn withdraw(&mut self, id: &IntentId, why: &str, now: Timestamp) -> String {
+    pub(super) fn withdraw(&mut self, id: &IntentId, why: &str, now: Timestamp) -> String {
         if self.asked_scope(id).is_none() {
             return "This question is no longer open.".to_owned();
         }
@@ -93,7 +101,9 @@ impl Guard {
         self.out.push_back(Action::Record(Entry::PlanEnded {
             plan: flight.intent.plan,
         }));
-        if let Some(watch) = self.watch_mut(&flight.intent.scope) {
+        if flight.intent.is_rescue()
+            && let Some(watch) = self.watch_mut(&flight.intent.scope)
+        {
             watch.rest_until = watch.rest_until.max(now.plus_ms(SHORT_PAUSE_MS));
         }
         self.out.push_back(Action::Unask {

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use super::row::{Corrupt, StoredEntry};
 use crate::domain::{PositionKey, Timestamp};
 use crate::guard::intent::{Ending, FillReport, Intent, IntentId, IntentKind, Outcome, Resolution};
-use crate::guard::journal::{Chance, Entry, OpenForecast, OpenIntent, Recovered, Spent, spent_key};
+use crate::guard::journal::{
+    Chance, Entry, Loan, OpenForecast, OpenIntent, Recovered, Spent, spent_key,
+};
 
 /// Forecasts without all their verdicts that are kept while reading; older ones are given up. A
 /// running agent has fewer: those of the last 24 h.
@@ -162,6 +164,7 @@ impl Recovery {
                 self.result.last_plan = self.result.last_plan.max(plan);
                 self.plans.entry(plan).or_default().closed = true;
             }
+            Entry::Loan { loan } => self.lent(loan),
             Entry::Mode { mode } => self.result.mode = Some(mode),
             Entry::Paused { paused } => self.result.paused = paused,
             Entry::Forecast {
@@ -229,7 +232,18 @@ impl Recovery {
         self.tracks.get_mut(id)
     }
 
+    /// The newest word about a position counts.
+    fn lent(&mut self, loan: Loan) {
+        let loans = &mut self.result.loans;
+        loans.retain(|known| known.key != loan.key);
+        if loan.amount.is_positive() {
+            loans.push(loan);
+        }
+    }
+
     fn hole(&mut self, id: u64, why: Corrupt) {
+        // It may say that less of ours is left in a position: what is not sure is the trader's own.
+        self.result.loans.clear();
         self.holes = self.holes.saturating_add(match &why {
             Corrupt::Checksum | Corrupt::Unknown { .. } => 1,
             Corrupt::Missing { count } | Corrupt::NotWritten { count } => *count,
@@ -251,7 +265,10 @@ impl Recovery {
     fn awaits_second_half(&self, intent: &Intent, fill: Option<FillReport>) -> bool {
         let recycle = match intent.kind {
             IntentKind::Reduce { recycle, .. } => recycle,
-            IntentKind::AddMargin { .. } => false,
+            IntentKind::AddMargin { .. }
+            | IntentKind::TakeBack { .. }
+            | IntentKind::CancelOrders { .. }
+            | IntentKind::MoveIn { .. } => false,
         };
         let executed = fill.is_none_or(|fill| fill.quantity.is_positive());
         let closed = self.plans.get(&intent.plan).is_some_and(|p| p.closed);
@@ -268,7 +285,7 @@ impl Recovery {
             return;
         }
         // A second half spends what the first half freed; it was allowed with the first.
-        if track.intent.recycled {
+        if track.intent.recycled || !track.intent.is_rescue() {
             return;
         }
         let spent = self
@@ -285,7 +302,10 @@ impl Recovery {
                 spent.added += amount;
                 spent.top_ups = spent.top_ups.saturating_add(1);
             }
-            IntentKind::Reduce { .. } => {}
+            IntentKind::MoveIn { amount, .. } => spent.moved_in += amount,
+            IntentKind::Reduce { .. }
+            | IntentKind::TakeBack { .. }
+            | IntentKind::CancelOrders { .. } => {}
         }
     }
 

@@ -164,6 +164,7 @@ fn label(entry: &Entry) -> (&'static str, Option<&IntentId>, Option<String>) {
         Entry::Level { scope, .. } => ("level", None, Some(scope.to_string())),
         Entry::Blind { .. } => ("blind", None, None),
         Entry::Sighted { .. } => ("sighted", None, None),
+        Entry::Loan { .. } => ("loan", None, None),
         Entry::Mode { .. } => ("mode", None, None),
         Entry::Paused { .. } => ("paused", None, None),
         Entry::Foreign { .. } => ("foreign", None, None),

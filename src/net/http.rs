@@ -42,6 +42,7 @@ pub enum Method {
     Get,
     Post,
     Put,
+    Delete,
 }
 
 /// A complete answer of any status. Its body may hold a key, so nothing shows it.
@@ -121,6 +122,7 @@ impl Http {
             Method::Get => reqwest::Method::GET,
             Method::Post => reqwest::Method::POST,
             Method::Put => reqwest::Method::PUT,
+            Method::Delete => reqwest::Method::DELETE,
         };
         let mut request = self.client.request(method, address);
         if let Some((name, value)) = header {

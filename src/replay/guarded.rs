@@ -303,6 +303,12 @@ impl<'a> Stage<'a> {
                 None
             }
             IntentKind::Reduce { quantity, .. } => Some(self.venue.reduce(*quantity, self.sigma)),
+            IntentKind::TakeBack { amount } => {
+                self.venue.add(-*amount, true);
+                None
+            }
+            // A replay has neither resting orders nor other wallets.
+            IntentKind::CancelOrders { .. } | IntentKind::MoveIn { .. } => None,
         };
         self.measure();
         Event::Outcome {
@@ -470,6 +476,7 @@ impl Venue {
             can_trade: true,
             balances: [(ASSET.to_owned(), balance)].into(),
             positions: held.then_some(position).into_iter().collect(),
+            open_orders: None,
             taken_at: now,
         }
     }

@@ -9,6 +9,7 @@ use rust_decimal::{Decimal, RoundingStrategy};
 use crate::domain::{Money, Price, Quantity, SECOND_MS, Side, Timestamp};
 use crate::guard::action::{PositionView, Report, ReportKind, Severity, View};
 use crate::guard::event::{Mode, Question};
+use crate::guard::explain;
 use crate::guard::intent::{Intent, IntentKind};
 
 /// Longest message text in UTF-16 units. Source: core.telegram.org/bots/api#sendmessage.
@@ -153,6 +154,22 @@ pub fn act(intent: &Intent) -> String {
             };
             format!("reduce {title} by {}{bounded}{back}", quantity(*size))
         }
+        IntentKind::TakeBack { amount } => format!(
+            "take {} {} of the margin that Plimsoll added to {title} back",
+            money(*amount),
+            clean(&intent.margin_asset)
+        ),
+        IntentKind::MoveIn { amount, from } => format!(
+            "move {} {} from the {from} wallet into the futures wallet for {title}",
+            money(*amount),
+            clean(&intent.margin_asset)
+        ),
+        IntentKind::CancelOrders { orders, frees } => format!(
+            "cancel {}, which would free about {} {} for {title}",
+            clean(&explain::listed(orders)),
+            money(*frees),
+            clean(&intent.margin_asset)
+        ),
     }
 }
 

@@ -10,6 +10,8 @@
 
 mod account;
 mod clock;
+mod orders;
 mod send;
 mod stream;
+mod transfer;
 mod venue;

@@ -1,6 +1,6 @@
 //! Sending and looking up, against a venue on loopback that misbehaves in every known way.
 
-use crate::venue::{Reply, START, Seen, Venue, adapter, add_margin, hedged, reduce};
+use crate::venue::{Reply, START, Seen, Venue, adapter, add_margin, hedged, reduce, take_back};
 use plimsoll::domain::{MarginMode, PositionSide, Timestamp};
 use plimsoll::exchange::{ExchangeError, Port};
 use plimsoll::guard::intent::{Intent, Outcome, Reaction, Resolution};
@@ -112,6 +112,48 @@ async fn margin_is_added_in_plain_decimals_and_never_taken() {
     let hedge = sent(&hedged(add_margin(1, "0.00000100"), PositionSide::Short)).await;
     assert!(hedge.contains(&"positionSide=SHORT".to_owned()));
     assert!(hedge.contains(&"amount=0.000001".to_owned()));
+}
+
+#[tokio::test]
+async fn margin_that_goes_back_is_of_the_other_type_and_found_in_its_own_history() {
+    let pairs = sent(&take_back(1, "320.25")).await;
+    assert_eq!(
+        pairs,
+        [
+            "symbol=BTCUSDT",
+            "amount=320.25",
+            "type=2",
+            "recvWindow=3000"
+        ]
+    );
+    let row = |kind: u8, amount: &str| {
+        format!(
+            r#"[{{"symbol":"BTCUSDT","type":{kind},"deltaType":"USER_ADJUST","amount":"{amount}","asset":"USDT","time":{START},"positionSide":"BOTH"}}]"#
+        )
+    };
+    for (body, found) in [
+        (row(2, "320.25000000"), true),
+        (row(2, "-320.25"), true),
+        (row(1, "320.25"), false),
+        (row(2, "320.24"), false),
+        ("[]".to_owned(), false),
+    ] {
+        let venue = Venue::start().await;
+        venue.on(MARGIN, &[Reply::hang()]);
+        venue.on(HISTORY, &[Reply::ok(&body)]);
+        let adapter = venue.adapter();
+        let intent = take_back(1, "320.25");
+        assert!(is_unknown(&adapter.send(&intent).await));
+        let resolution = adapter.resolve(&intent, at(0)).await;
+        let expected = if found {
+            Resolution::Executed { fill: None }
+        } else {
+            Resolution::NotFound
+        };
+        assert_eq!(resolution, expected, "{body}");
+        assert_eq!(venue.seen(MARGIN).len(), 1);
+        assert_eq!(venue.seen(HISTORY)[0].param("type"), Some("2"));
+    }
 }
 
 #[tokio::test]

@@ -338,3 +338,12 @@ pub(crate) fn key(position_side: PositionSide) -> PositionKey {
         position_side,
     }
 }
+
+pub(crate) fn take_back(sequence: u64, amount: &str) -> Intent {
+    Intent {
+        kind: IntentKind::TakeBack {
+            amount: amount.parse().expect("amount"),
+        },
+        ..add_margin(sequence, amount)
+    }
+}

@@ -16,8 +16,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use plimsoll::domain::{
     Account, Balance, ContractKind, Instrument, InstrumentStatus, LotLimits, MarginMode, Money,
-    Position, PositionKey, PositionMode, PositionSide, Price, Quantity, Rate, Side, Symbol, Tier,
-    TierTable, Timestamp,
+    OpenOrder, OutsideBalance, OutsideWallet, Position, PositionKey, PositionMode, PositionSide,
+    Price, Quantity, Rate, Side, Symbol, Tier, TierTable, Timestamp,
 };
 use plimsoll::guard::Guard;
 use plimsoll::guard::action::{Action, PositionView, Report, ReportKind, View};
@@ -26,7 +26,7 @@ use plimsoll::guard::event::{
     PositionChange, Refresh,
 };
 use plimsoll::guard::intent::{
-    FillReport, Intent, IntentId, IntentKind, Outcome, Reaction, Resolution,
+    CANCELS_MAX, FillReport, Intent, IntentId, IntentKind, Outcome, Reaction, Resolution,
 };
 use plimsoll::guard::journal::{Entry, Recovered};
 use plimsoll::guard::policy::{PartialClose, Policy};
@@ -94,6 +94,10 @@ pub struct World {
     pub cross: Money,
     pub position_mode: PositionMode,
     pub partial_close: PartialClose,
+    /// Orders that rest on the book.
+    pub resting: Vec<OpenOrder>,
+    /// The owner's other wallets.
+    pub outside: OutsideBalance,
     pub instruments: BTreeMap<Symbol, Instrument>,
     pub marks: BTreeMap<Symbol, Price>,
     /// What was executed, by intent.
@@ -166,9 +170,23 @@ impl Judge {
                     held.quantity
                 );
             }
-            IntentKind::AddMargin { amount } => {
+            IntentKind::AddMargin { amount } | IntentKind::TakeBack { amount } => {
                 assert!(amount.is_positive());
                 assert_eq!(held.margin_mode, MarginMode::Isolated);
+            }
+            IntentKind::MoveIn { amount, .. } => assert!(amount.is_positive()),
+            IntentKind::CancelOrders { orders, .. } => {
+                assert!((1..=CANCELS_MAX).contains(&orders.len()));
+                assert_eq!(held.margin_mode, MarginMode::Isolated);
+                for order in orders {
+                    let slot = view.positions.iter().find(|held| {
+                        held.symbol == order.symbol && held.position_side == order.position_side
+                    });
+                    assert!(
+                        slot.is_none_or(|held| held.side == order.side),
+                        "only what enlarges: {order:?}"
+                    );
+                }
             }
         }
     }
@@ -272,6 +290,8 @@ impl World {
             cross: money(cross),
             position_mode: PositionMode::OneWay,
             partial_close: policy.partial_close,
+            resting: Vec::new(),
+            outside: OutsideBalance::default(),
             instruments: BTreeMap::new(),
             marks: BTreeMap::new(),
             executed: BTreeMap::new(),
@@ -427,6 +447,27 @@ impl World {
                 self.cross -= *amount;
                 None
             }
+            IntentKind::MoveIn { amount, from } => {
+                let wallet = match from {
+                    OutsideWallet::Spot => &mut self.outside.spot,
+                    OutsideWallet::Funding => &mut self.outside.funding,
+                };
+                *wallet -= *amount;
+                assert!(!wallet.is_negative(), "more than there was");
+                self.cross += *amount;
+                None
+            }
+            IntentKind::CancelOrders { orders, .. } => {
+                self.resting
+                    .retain(|order| !orders.iter().any(|gone| gone.id == order.id));
+                None
+            }
+            IntentKind::TakeBack { amount } => {
+                let position = self.positions.get_mut(&intent.key).expect("position");
+                position.isolated_wallet -= *amount;
+                self.cross += *amount;
+                None
+            }
             IntentKind::Reduce { quantity, .. } => {
                 let position = self.positions.get_mut(&intent.key).expect("position");
                 let closed = (*quantity * Rate::of(share))
@@ -483,6 +524,7 @@ impl World {
             can_trade: true,
             balances: [("USDT".to_owned(), self.balance())].into(),
             positions,
+            open_orders: Some(self.resting.clone()),
             taken_at: self.now,
         }
     }
@@ -497,9 +539,10 @@ impl World {
                 margin - position.unrealized(mark).min(Money::ZERO)
             })
             .sum();
+        let locked: Money = self.resting.iter().filter_map(|order| order.margin).sum();
         Balance {
             cross_wallet: self.cross,
-            available: (self.cross - used).max(Money::ZERO),
+            available: (self.cross - used - locked).max(Money::ZERO),
         }
     }
 
@@ -514,6 +557,8 @@ impl World {
             .collect();
         let instruments = self.instruments.values().cloned().collect();
         events.push(Event::Instruments(instruments));
+        let outside = BTreeMap::from([("USDT".to_owned(), self.outside)]);
+        events.push(Event::Outside(outside));
         events
     }
 
@@ -680,13 +725,29 @@ pub fn unknown() -> Outcome {
 pub fn added(intent: &Intent) -> Money {
     match intent.kind {
         IntentKind::AddMargin { amount } => amount,
-        IntentKind::Reduce { .. } => Money::ZERO,
+        IntentKind::Reduce { .. }
+        | IntentKind::TakeBack { .. }
+        | IntentKind::CancelOrders { .. }
+        | IntentKind::MoveIn { .. } => Money::ZERO,
     }
 }
 
 pub fn reduced(intent: &Intent) -> Quantity {
     match intent.kind {
         IntentKind::Reduce { quantity, .. } => quantity,
-        IntentKind::AddMargin { .. } => Quantity::ZERO,
+        IntentKind::AddMargin { .. }
+        | IntentKind::TakeBack { .. }
+        | IntentKind::CancelOrders { .. }
+        | IntentKind::MoveIn { .. } => Quantity::ZERO,
+    }
+}
+
+pub fn taken_back(intent: &Intent) -> Money {
+    match intent.kind {
+        IntentKind::TakeBack { amount } => amount,
+        IntentKind::Reduce { .. }
+        | IntentKind::AddMargin { .. }
+        | IntentKind::CancelOrders { .. }
+        | IntentKind::MoveIn { .. } => Money::ZERO,
     }
 }

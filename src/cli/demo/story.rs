@@ -381,6 +381,9 @@ fn row(intent: &Intent, at: Timestamp) -> ActionRow {
             ("close", quantity.to_string())
         }
         IntentKind::Reduce { quantity, .. } => ("trim", quantity.to_string()),
+        IntentKind::TakeBack { amount } => ("take-back", exact(*amount)),
+        IntentKind::MoveIn { amount, .. } => ("move-in", exact(*amount)),
+        IntentKind::CancelOrders { frees, .. } => ("cancel-orders", exact(*frees)),
     };
     ActionRow {
         kind,

@@ -9,6 +9,7 @@ use super::super::accuracy::percent;
 use super::super::calibrate::span;
 use crate::domain::{Money, PositionKey, Timestamp};
 use crate::forecast::Verdict;
+use crate::guard::explain;
 use crate::guard::intent::{Ending, FillReport, Intent, IntentId, IntentKind, Outcome, Resolution};
 use crate::guard::journal::{Chance, Entry};
 use crate::journal::StoredEntry;
@@ -115,6 +116,21 @@ impl Line {
                 }
                 (what, quantity.to_string(), None)
             }
+            IntentKind::TakeBack { amount } => (
+                "take margin back".to_owned(),
+                amount.to_string(),
+                Some(intent.margin_asset),
+            ),
+            IntentKind::MoveIn { amount, from } => (
+                format!("move in from {from}"),
+                amount.to_string(),
+                Some(intent.margin_asset),
+            ),
+            IntentKind::CancelOrders { orders, frees } => (
+                format!("cancel {}", explain::listed(orders)),
+                frees.to_string(),
+                Some(intent.margin_asset),
+            ),
         };
         Self {
             scope: Some(intent.scope.to_string()),
@@ -218,7 +234,7 @@ impl Story {
             }
             Entry::Stopped { reason } => self.simple(at, "stop", "stopped".to_owned(), reason),
             // Bookkeeping for recovery; says nothing that the rows of its intents do not.
-            Entry::PlanEnded { .. } => {}
+            Entry::PlanEnded { .. } | Entry::Loan { .. } => {}
         }
     }
 

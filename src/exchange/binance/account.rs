@@ -15,7 +15,8 @@ use super::market;
 use super::rest::{Call, Failure, Host, Rest};
 use super::sign::Query;
 use crate::domain::{
-    Account, Book, MINUTE_MS, MarginMode, Position, PositionMode, PositionSide, Symbol, Timestamp,
+    Account, Book, MINUTE_MS, MarginMode, OpenOrder, Position, PositionMode, PositionSide, Symbol,
+    Timestamp,
 };
 use crate::exchange::{ExchangeError, KeyPermissions};
 use crate::guard::event::{Event, Mark};
@@ -28,6 +29,13 @@ const DEPTH_LEVELS: u32 = 100;
 
 /// Symbols whose rules are read at the same time: three requests each.
 const SYMBOLS_AT_ONCE: usize = 20;
+pub(super) const OPEN_ORDERS_PATH: &str = "/fapi/v1/openOrders";
+/// Of all symbols at once.
+const OPEN_ORDERS_WEIGHT: u32 = 40;
+/// Resting orders are dear to read: a reading is used again for this long, unless we cancelled some.
+const OPEN_ORDERS_AGE_MS: i64 = 20_000;
+/// They are not read when more than this is used of the minute: the account itself comes first.
+const OPEN_ORDERS_CEILING: u32 = 600;
 const POSITIONS_PATH: &str = "/fapi/v3/positionRisk";
 const BALANCES_PATH: &str = "/fapi/v3/account";
 const ACCOUNT_SETTINGS_PATH: &str = "/fapi/v1/accountConfig";
@@ -51,6 +59,11 @@ pub(super) struct Reader {
     /// Something said that settings changed since they were read.
     stale: AtomicBool,
     portfolio_margin: AtomicBool,
+    /// The last picture showed a position beside which resting orders matter.
+    needs_orders: AtomicBool,
+    /// Some may have been cancelled since they were read.
+    orders_stale: AtomicBool,
+    orders: Mutex<Option<(Timestamp, Vec<OpenOrder>)>>,
 }
 
 struct Settings {
@@ -92,9 +105,17 @@ impl Reader {
         let taken_at = rest.venue_now();
         let positions = Call::get(POSITIONS_PATH, 5, lane);
         let balances = Call::get(BALANCES_PATH, 5, lane);
-        let (rows, balances, settings) = tokio::join!(
+        let orders = Call::get(OPEN_ORDERS_PATH, OPEN_ORDERS_WEIGHT, lane);
+        let expected = self.needs_orders.load(Ordering::Relaxed) && self.may_read_orders(rest);
+        let (rows, balances, early, settings) = tokio::join!(
             read(rest, positions, Query::new()),
             read(rest, balances, Query::new()),
+            async {
+                match expected {
+                    true => Some(self.read_orders(rest, orders).await),
+                    false => None,
+                }
+            },
             async {
                 match self.known(rest) {
                     Some(settings) => Ok(settings),
@@ -115,6 +136,9 @@ impl Reader {
             .map(|row| settings.apply(row))
             .collect::<Mapped<Vec<_>>>()
             .map_err(|error| error.at(SYMBOL_SETTINGS_PATH))?;
+        let open_orders = self
+            .open_orders(rest, early, &positions, &settings, lane)
+            .await;
         // A clock that was corrected meanwhile must not make a picture of the future.
         let taken_at = taken_at.min(rest.venue_now());
         let account = Account {
@@ -123,9 +147,84 @@ impl Reader {
             can_trade: settings.account.can_trade,
             balances,
             positions,
+            open_orders,
             taken_at,
         };
         Ok(events(account))
+    }
+
+    /// Resting orders, which only matter beside an isolated position: read together with the rest
+    /// once one is known, and in a round of its own when the first one shows. A picture without them
+    /// is a picture all the same.
+    async fn open_orders(
+        &self,
+        rest: &Rest,
+        early: Option<Result<String, ExchangeError>>,
+        positions: &[Position],
+        settings: &Settings,
+        lane: Lane,
+    ) -> Option<Vec<OpenOrder>> {
+        let isolated = |held: &Position| held.margin_mode == MarginMode::Isolated;
+        let needed = rest.settings.open_orders && positions.iter().any(isolated);
+        self.needs_orders.store(needed, Ordering::Relaxed);
+        if !needed {
+            return None;
+        }
+        let answer = match early {
+            Some(answer) => answer,
+            None if self.may_read_orders(rest) => {
+                let call = Call::get(OPEN_ORDERS_PATH, OPEN_ORDERS_WEIGHT, lane);
+                self.read_orders(rest, call).await
+            }
+            None => return self.known_orders(rest),
+        };
+        let leverage = |symbol: &Symbol| settings.symbols.get(symbol).map(|known| known.leverage);
+        let orders = answer.and_then(|text| {
+            map::resting_orders(&text, leverage).map_err(|error| error.at(OPEN_ORDERS_PATH))
+        });
+        match orders {
+            Ok(orders) => {
+                let kept = (rest.venue_now(), orders.clone());
+                *self.orders.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
+                Some(orders)
+            }
+            Err(error) => {
+                tracing::warn!(%error, "open orders not read");
+                None
+            }
+        }
+    }
+
+    /// What was read a short while ago.
+    fn known_orders(&self, rest: &Rest) -> Option<Vec<OpenOrder>> {
+        let known = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
+        let (read_at, orders) = known.as_ref()?;
+        let age = rest.venue_now().since(*read_at);
+        let fresh = (0..OPEN_ORDERS_AGE_MS).contains(&age);
+        let stale = self.orders_stale.load(Ordering::Relaxed);
+        (fresh && !stale).then(|| orders.clone())
+    }
+
+    /// Are they to be read now? What we cancelled must be seen, whatever it costs.
+    fn may_read_orders(&self, rest: &Rest) -> bool {
+        let affordable = rest.weight_used() < OPEN_ORDERS_CEILING;
+        let stale = self.orders_stale.load(Ordering::Relaxed);
+        stale || (affordable && self.known_orders(rest).is_none())
+    }
+
+    async fn read_orders(&self, rest: &Rest, call: Call) -> Result<String, ExchangeError> {
+        // Cleared first: what is cancelled while we read must be read again.
+        let stale = self.orders_stale.swap(false, Ordering::Relaxed);
+        let answer = read(rest, call, Query::new()).await;
+        if answer.is_err() && stale {
+            self.forget_orders();
+        }
+        answer
+    }
+
+    /// Some may have been cancelled: what was read of them is no longer true.
+    pub(super) fn forget_orders(&self) {
+        self.orders_stale.store(true, Ordering::Relaxed);
     }
 
     /// Settings that may still be used.

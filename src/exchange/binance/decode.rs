@@ -14,7 +14,7 @@ use super::map::{
 };
 use super::market;
 use super::wire::{AccountFrame, DepthFrame, Head, MarkFrame, OrderFrame, OrderReport};
-use crate::domain::{Balance, Book, PositionSide, Quantity, Side, Symbol, Timestamp};
+use crate::domain::{Balance, Book, OpenOrder, PositionSide, Quantity, Side, Symbol, Timestamp};
 use crate::exchange::{ExchangeError, KeyPermissions};
 use crate::guard::event::{
     AccountChange, Event, Mark, OrderOrigin, OrderStatus, OrderUpdate, PositionChange,
@@ -288,6 +288,8 @@ pub enum Decoded {
     Positions(Vec<RiskRow>),
     Balances(BTreeMap<String, Balance>),
     Orders(Vec<OrderState>),
+    /// Resting orders that would open or enlarge a position.
+    Resting(Vec<OpenOrder>),
     MarginAdded(Vec<MarginRow>),
     Book(Book),
     Events(Vec<Event>),
@@ -315,6 +317,7 @@ fn rest_answer(endpoint: &str, text: &str) -> Mapped<Decoded> {
         Some("symbolConfig") => Decoded::SymbolSettings(map::symbol_settings(text)?),
         Some("positionRisk") => Decoded::Positions(map::positions(text)?),
         Some("account") => Decoded::Balances(map::balances(text)?),
+        Some("openOrders") => Decoded::Resting(map::resting_orders(text, |_| None)?),
         Some("order" | "allOrders") => Decoded::Orders(map::orders(text)?),
         Some("positionMargin/history") => Decoded::MarginAdded(map::margin_added(text)?),
         Some("depth") => Decoded::Book(market::depth(&Symbol::new(""), text)?),

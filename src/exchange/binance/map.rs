@@ -6,21 +6,24 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
+use rust_decimal::Decimal;
 use serde::Deserialize;
 
 use super::wire::{
-    AccountConfig, AccountInfo, ApiRestrictions, MarginAck, MarginChange, Num, Order, PositionRisk,
-    ServerTime, SymbolConfig,
+    AccountConfig, AccountInfo, ApiRestrictions, FreeAsset, MarginAck, MarginChange, Num, Order,
+    PositionRisk, RestingOrder, ServerTime, SymbolConfig, TransferAck, Transfers,
 };
 use crate::domain::{
-    Balance, MarginMode, Money, NumberError, Position, PositionKey, PositionMode, PositionSide,
-    Price, Quantity, Side, Symbol, Timestamp,
+    Balance, MarginMode, Money, NumberError, OpenOrder, Position, PositionKey, PositionMode,
+    PositionSide, Price, Quantity, Rate, Side, Symbol, Timestamp,
 };
 use crate::exchange::{ExchangeError, KeyPermissions};
 use crate::guard::intent::FillReport;
 
 /// Settlement assets by the end of a symbol, for rows that do not name theirs.
 const QUOTES: [&str; 6] = ["USDT", "USDC", "BUSD", "FDUSD", "USD1", "BTC"];
+/// Most resting orders that are passed on.
+const RESTING_MAX: usize = 500;
 /// Longest piece of an unreadable text that is shown.
 const EXCERPT_CHARS_MAX: usize = 40;
 
@@ -200,6 +203,7 @@ pub(super) fn permissions(text: &str) -> Mapped<KeyPermissions> {
         reading: wire.enable_reading,
         futures: wire.enable_futures,
         withdrawals: wire.enable_withdrawals,
+        universal_transfer: wire.permits_universal_transfer,
         wallet_transfer: wire.permits_universal_transfer || wire.enable_internal_transfer,
         ip_restricted: wire.ip_restrict,
         portfolio_margin: wire.enable_portfolio_margin_trading,
@@ -404,6 +408,109 @@ fn order_state(wire: &Order<'_>) -> Mapped<OrderState> {
     })
 }
 
+/// Resting limit orders that would open or enlarge a position. What may close or protect one is left
+/// out, and so is what does not say that it is no such thing. Source: developers.binance.com,
+/// current all open orders, read 2026-11.
+pub(super) fn resting_orders(
+    text: &str,
+    leverage: impl Fn(&Symbol) -> Option<u32>,
+) -> Mapped<Vec<OpenOrder>> {
+    let rows: Vec<RestingOrder<'_>> = parse_many(text)?;
+    let found = each(&rows, |row| {
+        let quantity: Quantity = number("origQty", row.orig_qty.0)?;
+        let filled: Quantity = number("executedQty", row.executed_qty.0)?;
+        let quantity = quantity - filled;
+        let price = price_or_none("price", Some(row.price))?;
+        let opens = row.reduce_only == Some(false) && row.close_position == Some(false);
+        let position_side = position_side(&row.position_side)?;
+        let side = super::decode::order_side(&row.side)?;
+        let closes = matches!(
+            (position_side, side),
+            (PositionSide::Long, Side::Short) | (PositionSide::Short, Side::Long)
+        );
+        let (Some(price), true) = (price, &*row.kind == "LIMIT" && opens && !closes) else {
+            return Ok(None);
+        };
+        let symbol = Symbol::new(&row.symbol);
+        let Ok(asset) = quote_of(&row.symbol) else {
+            return Ok(None);
+        };
+        let leverage = leverage(&symbol).filter(|leverage| *leverage > 0);
+        let margin = leverage.and_then(|leverage| {
+            let share = Decimal::ONE.checked_div(Decimal::from(leverage))?;
+            Some((price * quantity) * Rate::of(share))
+        });
+        Ok(quantity.is_positive().then(|| OpenOrder {
+            id: row.order_id.to_string(),
+            client_id: row.client_order_id.to_string(),
+            symbol,
+            position_side,
+            side,
+            quantity,
+            price,
+            margin_asset: asset.to_owned(),
+            margin,
+        }))
+    })?;
+    Ok(found.into_iter().flatten().take(RESTING_MAX).collect())
+}
+
+/// The numbers of all orders that rest, of whatever kind.
+pub(super) fn resting_ids(text: &str) -> Mapped<Vec<String>> {
+    let rows: Vec<RestingOrder<'_>> = parse_many(text)?;
+    Ok(rows.iter().map(|row| row.order_id.to_string()).collect())
+}
+
+/// Where a transfer stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TransferStage {
+    Confirmed,
+    Failed,
+    Pending,
+}
+
+/// One transfer of the history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct TransferRow {
+    pub id: u64,
+    pub asset: String,
+    pub amount: Money,
+    pub stage: TransferStage,
+    pub at: Timestamp,
+}
+
+pub(super) fn transfer_id(text: &str) -> Mapped<u64> {
+    let wire: TransferAck = parse(text)?;
+    Ok(wire.tran_id)
+}
+
+/// The history of transfers; a word that is not known counts as pending.
+pub(super) fn transfers(text: &str) -> Mapped<Vec<TransferRow>> {
+    let wire: Transfers<'_> = parse(text)?;
+    each(&wire.rows, |row| {
+        Ok(TransferRow {
+            id: row.tran_id,
+            asset: row.asset.to_string(),
+            amount: number("amount", row.amount.0)?,
+            stage: match &*row.status {
+                "CONFIRMED" => TransferStage::Confirmed,
+                "FAILED" => TransferStage::Failed,
+                _ => TransferStage::Pending,
+            },
+            at: Timestamp::from_millis(row.timestamp),
+        })
+    })
+}
+
+/// What is free of each asset.
+pub(super) fn free_assets(text: &str) -> Mapped<BTreeMap<String, Money>> {
+    let rows: Vec<FreeAsset<'_>> = parse_many(text)?;
+    let all = each(&rows, |row| {
+        Ok((row.asset.to_string(), number("free", row.free.0)?))
+    })?;
+    Ok(all.into_iter().collect())
+}
+
 /// A word that is not known counts as working: nothing is concluded from it.
 pub(super) fn stage(status: &str) -> Stage {
     match status {
@@ -416,6 +523,8 @@ pub(super) fn stage(status: &str) -> Stage {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MarginRow {
     pub symbol: Symbol,
+    /// 1: into the position, 2: out of it.
+    pub direction: u8,
     /// `None` where the venue does not say.
     pub position_side: Option<PositionSide>,
     pub amount: Money,
@@ -424,9 +533,15 @@ pub struct MarginRow {
 
 /// Margin that was added by request; removals and the venue's own changes are left out.
 pub(super) fn margin_added(text: &str) -> Mapped<Vec<MarginRow>> {
+    margin_moves(text, 1)
+}
+
+/// Margin that was moved by request in `direction` (1: in, 2: out); the venue's own changes are left
+/// out.
+pub(super) fn margin_moves(text: &str, direction: u8) -> Mapped<Vec<MarginRow>> {
     let rows: Vec<MarginChange<'_>> = parse_many(text)?;
     rows.iter()
-        .filter(|row| row.direction.0 == "1")
+        .filter(|row| row.direction.0.parse() == Ok(direction))
         .filter(|row| {
             row.delta_type
                 .as_deref()
@@ -436,8 +551,9 @@ pub(super) fn margin_added(text: &str) -> Mapped<Vec<MarginRow>> {
             let side = row.position_side.as_deref().map(position_side);
             Ok(MarginRow {
                 symbol: Symbol::new(&row.symbol),
+                direction,
                 position_side: side.transpose()?,
-                amount: number("amount", row.amount.0)?,
+                amount: number::<Money>("amount", row.amount.0)?.abs(),
                 at: Timestamp::from_millis(row.time),
             })
         })

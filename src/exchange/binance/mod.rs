@@ -12,10 +12,13 @@
 //! | `rest` | budgets, clock offset, one request |
 //! | `account` | reading the account and the rules |
 //! | `order` | sending and looking up |
+//! | `cancel` | the same for cancels of resting orders |
+//! | `transfer` | money from the owner's other wallets |
 //! | `stream` | the three connections |
 //! | `capture` | captured files, for reports |
 
 mod account;
+mod cancel;
 mod capture;
 mod decode;
 pub mod errors;
@@ -25,6 +28,7 @@ mod order;
 mod rest;
 mod sign;
 mod stream;
+mod transfer;
 mod wire;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -46,7 +50,7 @@ use self::stream::Streams;
 use super::{ExchangeError, Incoming, KeyPermissions, Port};
 use crate::domain::{Book, Symbol, Timestamp};
 use crate::guard::event::{Event, Link};
-use crate::guard::intent::{Intent, Outcome, Resolution};
+use crate::guard::intent::{Intent, IntentKind, Outcome, Resolution};
 use crate::net::clock::Clock;
 
 /// Client order ids of ours begin so.
@@ -76,6 +80,10 @@ pub struct BinanceSettings {
     pub client_id_prefix: String,
     /// Percentage of the request weight kept for protective requests, 0..=100.
     pub protective_reserve_pct: u32,
+    /// Read the resting orders with the account while an isolated position is held; weight 40.
+    pub open_orders: bool,
+    /// Read the spot and funding wallets with the rules.
+    pub outside_wallets: bool,
 }
 
 impl Default for BinanceSettings {
@@ -92,6 +100,8 @@ impl Default for BinanceSettings {
             connect_timeout: Duration::from_secs(3),
             client_id_prefix: CLIENT_ID_PREFIX.to_owned(),
             protective_reserve_pct: 30,
+            open_orders: true,
+            outside_wallets: false,
         }
     }
 }
@@ -179,6 +189,13 @@ impl BinanceUsdm {
         order::request(&self.rest, intent, timestamp)
     }
 
+    /// After a cancel the resting orders are read anew.
+    fn forget_orders(&self, intent: &Intent) {
+        if let IntentKind::CancelOrders { .. } = intent.kind {
+            self.reader.forget_orders();
+        }
+    }
+
     /// Best levels of a book, read once.
     ///
     /// # Errors
@@ -218,7 +235,15 @@ impl Port for BinanceUsdm {
     }
 
     async fn rules(&self, symbols: &[Symbol]) -> Result<Vec<Event>, ExchangeError> {
-        account::rules(&self.rest, symbols).await
+        let (events, outside) = tokio::join!(account::rules(&self.rest, symbols), async {
+            match self.rest.settings.outside_wallets && !symbols.is_empty() {
+                true => transfer::outside(&self.rest).await,
+                false => None,
+            }
+        });
+        let mut events = events?;
+        events.extend(outside);
+        Ok(events)
     }
 
     async fn history(&self, symbols: &[Symbol]) -> Result<Vec<Event>, ExchangeError> {
@@ -226,11 +251,15 @@ impl Port for BinanceUsdm {
     }
 
     async fn send(&self, intent: &Intent) -> Outcome {
-        order::send(&self.rest, &self.credits, intent).await
+        let outcome = order::send(&self.rest, &self.credits, intent).await;
+        self.forget_orders(intent);
+        outcome
     }
 
     async fn resolve(&self, intent: &Intent, sent_at: Timestamp) -> Resolution {
-        order::resolve(&self.rest, &self.credits, intent, sent_at).await
+        let resolution = order::resolve(&self.rest, &self.credits, intent, sent_at).await;
+        self.forget_orders(intent);
+        resolution
     }
 
     fn follow(&self, symbols: &[Symbol]) {

@@ -1,4 +1,4 @@
-//! The two things that are ever sent, and looking up what became of them.
+//! The things that are ever sent, and looking up what became of them.
 //!
 //! Purpose: an intent leaves at most once, and every answer becomes an outcome that says whether it
 //! was executed. Inputs: intents. It must never plan, and never send what could raise exposure.
@@ -8,17 +8,21 @@ use std::sync::{Mutex, PoisonError};
 
 use rust_decimal::Decimal;
 
+use super::cancel;
 use super::decode::slot_word;
 use super::errors::{OVERLOAD_PAUSE_MS, Play};
 use super::map::{self, MarginRow, Stage};
 use super::rest::{Call, Failure, Rest, SignedRequest};
 use super::sign::Query;
+use super::transfer;
 use crate::domain::{MarginMode, Money, PositionMode, PositionSide, Side, Symbol, Timestamp};
-use crate::guard::intent::{Intent, IntentId, IntentKind, Outcome, Reaction, Resolution};
+use crate::guard::intent::{
+    CANCELS_MAX, Intent, IntentId, IntentKind, Outcome, Reaction, Resolution,
+};
 use crate::net::http::Method;
 use crate::net::limiter::{Cost, Lane};
 
-const ORDER_PATH: &str = "/fapi/v1/order";
+pub(super) const ORDER_PATH: &str = "/fapi/v1/order";
 const MARGIN_PATH: &str = "/fapi/v1/positionMargin";
 const MARGIN_HISTORY_PATH: &str = "/fapi/v1/positionMargin/history";
 /// How far before the sending of an intent its row in the history may be stamped.
@@ -28,10 +32,46 @@ const CREDITS_MAX: usize = 64;
 /// Smallest unit of a settlement asset: eight decimals.
 const AMOUNT_STEP: Decimal = Decimal::from_parts(1, 0, 0, false, 8);
 
-/// Builds the request of an intent without any I/O.
+/// Into the position or out of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Move {
+    In,
+    Out,
+}
+
+impl Move {
+    fn of(intent: &Intent) -> Self {
+        match intent.kind {
+            IntentKind::AddMargin { .. }
+            | IntentKind::Reduce { .. }
+            | IntentKind::CancelOrders { .. }
+            | IntentKind::MoveIn { .. } => Self::In,
+            IntentKind::TakeBack { .. } => Self::Out,
+        }
+    }
+
+    /// The venue's number for it.
+    fn code(self) -> u8 {
+        match self {
+            Self::In => 1,
+            Self::Out => 2,
+        }
+    }
+}
+
+/// Builds the request of an intent, of several cancels the first, without any I/O.
 pub(super) fn request(rest: &Rest, intent: &Intent, timestamp: Timestamp) -> SignedRequest {
     let (path, query) = match &intent.kind {
-        IntentKind::AddMargin { amount } => (MARGIN_PATH, margin_query(intent, *amount)),
+        IntentKind::CancelOrders { orders, .. } => {
+            return cancel::request(rest, orders.first(), timestamp);
+        }
+        IntentKind::MoveIn { amount, from } => {
+            let (amount, from) = (*amount, *from);
+            let order = transfer::Order { amount, from };
+            return transfer::request(rest, intent, order, timestamp);
+        }
+        IntentKind::AddMargin { amount } => (MARGIN_PATH, margin_query(intent, *amount, Move::In)),
+        IntentKind::TakeBack { amount } => (MARGIN_PATH, margin_query(intent, *amount, Move::Out)),
         IntentKind::Reduce {
             quantity, bound, ..
         } => {
@@ -66,11 +106,11 @@ pub(super) fn request(rest: &Rest, intent: &Intent, timestamp: Timestamp) -> Sig
     rest.seal(Method::Post, path, query, window, timestamp)
 }
 
-fn margin_query(intent: &Intent, amount: Money) -> Query {
+fn margin_query(intent: &Intent, amount: Money, way: Move) -> Query {
     let query = Query::new()
         .with("symbol", intent.key.symbol.as_str())
         .with_plain("amount", amount.floor_to(AMOUNT_STEP))
-        .with_plain("type", 1);
+        .with_plain("type", way.code());
     match intent.position_mode {
         PositionMode::OneWay => query,
         PositionMode::Hedge => {
@@ -91,16 +131,29 @@ fn contradiction(intent: &Intent) -> Option<&'static str> {
         return Some("the position side does not fit the position mode");
     }
     match &intent.kind {
-        IntentKind::AddMargin { .. } if intent.margin_mode != MarginMode::Isolated => {
-            Some("margin can only be added to an isolated position")
+        IntentKind::AddMargin { .. } | IntentKind::TakeBack { .. }
+            if intent.margin_mode != MarginMode::Isolated =>
+        {
+            Some("margin can only be moved in an isolated position")
         }
-        IntentKind::AddMargin { amount } if !amount.floor_to(AMOUNT_STEP).is_positive() => {
+        IntentKind::AddMargin { amount }
+        | IntentKind::TakeBack { amount }
+        | IntentKind::MoveIn { amount, .. }
+            if !amount.floor_to(AMOUNT_STEP).is_positive() =>
+        {
             Some("the amount is not above zero")
         }
         IntentKind::Reduce { quantity, .. } if !quantity.is_positive() => {
             Some("the quantity is not above zero")
         }
-        IntentKind::AddMargin { .. } | IntentKind::Reduce { .. } => None,
+        IntentKind::CancelOrders { orders, .. } if !(1..=CANCELS_MAX).contains(&orders.len()) => {
+            Some("it cancels no order, or too many")
+        }
+        IntentKind::AddMargin { .. }
+        | IntentKind::Reduce { .. }
+        | IntentKind::TakeBack { .. }
+        | IntentKind::CancelOrders { .. }
+        | IntentKind::MoveIn { .. } => None,
     }
 }
 
@@ -114,8 +167,16 @@ pub(super) async fn send(rest: &Rest, credits: &Credits, intent: &Intent) -> Out
         };
     }
     rest.note_act();
-    let (path, cost) = match intent.kind {
-        IntentKind::AddMargin { .. } => (MARGIN_PATH, Cost::weight(1)),
+    let (path, cost) = match &intent.kind {
+        IntentKind::CancelOrders { orders, .. } => return cancel::send(rest, orders).await,
+        IntentKind::MoveIn { amount, from } => {
+            let (amount, from) = (*amount, *from);
+            let order = transfer::Order { amount, from };
+            return transfer::send(rest, &credits.transfers, intent, order).await;
+        }
+        IntentKind::AddMargin { .. } | IntentKind::TakeBack { .. } => {
+            (MARGIN_PATH, Cost::weight(1))
+        }
         IntentKind::Reduce { .. } => (ORDER_PATH, Cost::order()),
     };
     let call = Call {
@@ -130,16 +191,22 @@ pub(super) async fn send(rest: &Rest, credits: &Credits, intent: &Intent) -> Out
     rest.note_act();
     match (answer, &intent.kind) {
         (Err(failure), _) => refused(rest, failure),
-        (Ok(body), IntentKind::AddMargin { amount }) => match map::margin_moved(&body) {
-            Ok(true) => {
-                credits.note(intent, *amount, began, rest.venue_now());
-                Outcome::Done { fill: None }
+        (Ok(body), IntentKind::AddMargin { amount } | IntentKind::TakeBack { amount }) => {
+            match map::margin_moved(&body) {
+                Ok(true) => {
+                    credits.note(intent, *amount, began, rest.venue_now());
+                    Outcome::Done { fill: None }
+                }
+                Ok(false) | Err(_) => Outcome::Unknown {
+                    message: "the answer is not the exchange's word that margin was moved"
+                        .to_owned(),
+                },
             }
-            Ok(false) | Err(_) => Outcome::Unknown {
-                message: "the answer is not the exchange's word that margin was added".to_owned(),
-            },
-        },
-        (Ok(body), IntentKind::Reduce { .. }) => order_outcome(&body, intent),
+        }
+        (
+            Ok(body),
+            IntentKind::Reduce { .. } | IntentKind::CancelOrders { .. } | IntentKind::MoveIn { .. },
+        ) => order_outcome(&body, intent),
     }
 }
 
@@ -164,7 +231,7 @@ fn order_outcome(body: &str, intent: &Intent) -> Outcome {
     }
 }
 
-fn refused(rest: &Rest, failure: Failure) -> Outcome {
+pub(super) fn refused(rest: &Rest, failure: Failure) -> Outcome {
     let rejected = |reaction, code, message| Outcome::Rejected {
         reaction,
         code,
@@ -204,7 +271,13 @@ pub(super) async fn resolve(
     rest.note_act();
     match &intent.kind {
         IntentKind::Reduce { .. } => resolve_order(rest, intent).await,
-        IntentKind::AddMargin { amount } => {
+        IntentKind::CancelOrders { orders, .. } => cancel::resolve(rest, orders).await,
+        IntentKind::MoveIn { amount, from } => {
+            let (amount, from) = (*amount, *from);
+            let order = transfer::Order { amount, from };
+            transfer::resolve(rest, &credits.transfers, intent, order, sent_at).await
+        }
+        IntentKind::AddMargin { amount } | IntentKind::TakeBack { amount } => {
             resolve_margin(rest, credits, intent, *amount, sent_at).await
         }
     }
@@ -257,14 +330,14 @@ async fn resolve_margin(
     let since = sent_at.plus_ms(-HISTORY_SLACK_MS);
     let query = Query::new()
         .with("symbol", intent.key.symbol.as_str())
-        .with_plain("type", 1)
+        .with_plain("type", Move::of(intent).code())
         .with_plain("startTime", since.as_millis());
     let call = Call::get(MARGIN_HISTORY_PATH, 1, Lane::Protective);
     let body = match rest.signed(call, query).await {
         Ok(body) => body,
         Err(failure) => return unreachable(rest, failure),
     };
-    match map::margin_added(&body) {
+    match map::margin_moves(&body, Move::of(intent).code()) {
         Err(error) => Resolution::Unreachable {
             message: format!("the answer cannot be read: {}", error.0),
         },
@@ -278,7 +351,7 @@ async fn resolve_margin(
     }
 }
 
-fn unreachable(rest: &Rest, failure: Failure) -> Resolution {
+pub(super) fn unreachable(rest: &Rest, failure: Failure) -> Resolution {
     let host = rest.host_name(super::rest::Host::Futures);
     Resolution::Unreachable {
         message: failure.into_error(host).to_string(),
@@ -288,12 +361,16 @@ fn unreachable(rest: &Rest, failure: Failure) -> Resolution {
 /// Which row of the margin history belongs to which intent. Margin requests carry no identity, so
 /// a row that one intent has used can prove nothing about another.
 #[derive(Default)]
-pub(super) struct Credits(Mutex<VecDeque<Credit>>);
+pub(super) struct Credits {
+    rows: Mutex<VecDeque<Credit>>,
+    transfers: transfer::Claims,
+}
 
 struct Credit {
     intent: IntentId,
     symbol: Symbol,
     slot: PositionSide,
+    way: Move,
     amount: Money,
     /// Venue times between which its row must be stamped.
     window: (Timestamp, Timestamp),
@@ -322,7 +399,7 @@ impl Credits {
         let wanted = Credit::of(intent, amount, (since, Timestamp::MAX), None);
         rows.retain(|row| wanted.fits(row));
         rows.sort_by_key(|row| row.at);
-        let mut credits = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut credits = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
         for credit in credits.iter_mut().filter(|c| c.intent != intent.id) {
             let owned = rows.iter().position(|row| match credit.row {
                 Some(at) => row.at == at && credit.fits(row),
@@ -342,7 +419,7 @@ impl Credits {
     }
 
     fn push(&self, credit: Credit) {
-        let mut credits = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut credits = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
         if credits.len() >= CREDITS_MAX {
             credits.pop_front();
         }
@@ -361,6 +438,7 @@ impl Credit {
             intent: intent.id.clone(),
             symbol: intent.key.symbol.clone(),
             slot: intent.key.position_side,
+            way: Move::of(intent),
             amount: amount.floor_to(AMOUNT_STEP),
             window,
             row,
@@ -369,6 +447,7 @@ impl Credit {
 
     fn fits(&self, row: &MarginRow) -> bool {
         row.symbol == self.symbol
+            && row.direction == self.way.code()
             && row.amount == self.amount
             && row.position_side.is_none_or(|slot| slot == self.slot)
             && (self.window.0..=self.window.1).contains(&row.at)

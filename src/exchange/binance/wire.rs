@@ -274,6 +274,57 @@ pub(super) struct Order<'a> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
+pub(super) struct TransferAck {
+    pub tran_id: u64,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Transfers<'a> {
+    #[serde(borrow, default)]
+    pub rows: Vec<Transfer<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Transfer<'a> {
+    #[serde(borrow)]
+    pub asset: Word<'a>,
+    pub amount: Num<'a>,
+    pub status: Word<'a>,
+    pub tran_id: u64,
+    pub timestamp: i64,
+}
+
+/// An asset of a spot or funding wallet.
+#[derive(Deserialize)]
+pub(super) struct FreeAsset<'a> {
+    #[serde(borrow)]
+    pub asset: Word<'a>,
+    pub free: Num<'a>,
+}
+
+/// A row of the open orders.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RestingOrder<'a> {
+    pub order_id: u64,
+    #[serde(borrow)]
+    pub client_order_id: Word<'a>,
+    pub symbol: Word<'a>,
+    pub side: Word<'a>,
+    pub position_side: Word<'a>,
+    #[serde(rename = "type")]
+    pub kind: Word<'a>,
+    pub orig_qty: Num<'a>,
+    pub executed_qty: Num<'a>,
+    pub price: Num<'a>,
+    /// Where these are not told, the order is not taken for one that may be cancelled.
+    pub reduce_only: Option<bool>,
+    pub close_position: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct MarginChange<'a> {
     #[serde(borrow)]
     pub symbol: Word<'a>,

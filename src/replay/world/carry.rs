@@ -12,14 +12,19 @@ use crate::sim::{
 /// What is asked of the exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Request {
+    /// Into the margin of a position; negative: out of it.
     Margin(Money),
     Order(Box<OrderRequest>),
+    /// Resting orders and other wallets: this account has none.
+    Elsewhere,
 }
 
 /// The request of an intent; the only place that knows the kinds of intents.
 pub(super) fn request(intent: &Intent) -> Request {
     match &intent.kind {
         IntentKind::AddMargin { amount } => Request::Margin(*amount),
+        IntentKind::TakeBack { amount } => Request::Margin(-*amount),
+        IntentKind::CancelOrders { .. } | IntentKind::MoveIn { .. } => Request::Elsewhere,
         IntentKind::Reduce {
             quantity, bound, ..
         } => {
@@ -54,6 +59,14 @@ pub(super) fn carry_out(
             let moved = exchange.move_margin(account, &intent.key, amount);
             let done = |()| Outcome::Done { fill: None };
             (moved.map_or_else(|refusal| refused(&refusal), done), None)
+        }
+        Request::Elsewhere => {
+            let nothing = Outcome::Rejected {
+                reaction: Reaction::Resync,
+                code: None,
+                message: "no resting order and no other wallet here".to_owned(),
+            };
+            (nothing, None)
         }
         Request::Order(order) => match exchange.place(account, &order) {
             Ok(order) => {

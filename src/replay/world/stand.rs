@@ -206,6 +206,7 @@ impl Stand {
                 PositionMode::OneWay
             },
             multi_assets: false,
+            open_orders: None,
             can_trade: true,
             balances: [(self.asset.clone(), balance)].into(),
             positions: self
@@ -252,7 +253,7 @@ impl Stand {
                 Some(Deed::AddMargin(amount))
             }
             (Request::Order(_), _, Some(order)) => self.note_order(&order, price),
-            (Request::Margin(_) | Request::Order(_), _, _) => None,
+            (Request::Margin(_) | Request::Order(_) | Request::Elsewhere, _, _) => None,
         };
         if let Some(deed) = deed {
             self.acts.push(Act {
@@ -287,6 +288,7 @@ impl Stand {
     /// margin only its amount in the history.
     pub(super) fn resolve(&mut self, intent: &Intent, sent_at: Timestamp) -> Resolution {
         let amount = match carry::request(intent) {
+            Request::Elsewhere => return Resolution::NotExecuted,
             Request::Order(_) => return carry::find_order(&self.exchange, self.account, intent),
             Request::Margin(amount) => amount,
         };
