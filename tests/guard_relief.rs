@@ -18,6 +18,7 @@ use plimsoll::guard::action::{ReportKind, Severity};
 use plimsoll::guard::event::{Command, Event, Mode, OrderOrigin, OrderStatus, OrderUpdate};
 use plimsoll::guard::intent::{Ending, Intent, IntentKind, Reaction};
 use plimsoll::guard::journal::{Entry, Loan, OpenIntent, Recovered};
+use plimsoll::guard::level::Level;
 use plimsoll::guard::policy::Policy;
 use rust_decimal::{Decimal, dec};
 use world::*;
@@ -31,6 +32,9 @@ const HIGH: Decimal = dec!(112000);
 fn giving() -> Policy {
     let mut policy = policy();
     policy.budgets.trim_per_action = Rate::ZERO;
+    // Acts at 1.5 %, and brings the distance to about 2.25 %.
+    policy.triggers.floor_distance = Rate::of(dec!(0.015));
+    policy.budgets.add_per_action = money(dec!(380));
     policy.allowance.give_back.allowed = true;
     policy.allowance.give_back.after_ms = HOUR_MS;
     policy
@@ -473,8 +477,8 @@ fn cancels(world: &World) -> Vec<Vec<String>> {
 #[test]
 fn resting_orders_that_lock_the_margin_are_cancelled_and_the_addition_follows() {
     let orders = vec![
-        order("1", "ETHUSDT", Side::Long, dec!(200)),
-        order("2", "BTCUSDT", Side::Long, dec!(900)),
+        order("1", "ETHUSDT", Side::Long, dec!(70)),
+        order("2", "BTCUSDT", Side::Long, dec!(1100)),
     ];
     let mut world = locked(adding(), orders);
     world.mark("BTCUSDT", DANGER);
@@ -489,11 +493,11 @@ fn resting_orders_that_lock_the_margin_are_cancelled_and_the_addition_follows() 
         told[0]
             .text
             .contains("cancel 1 resting order of your own (buy 0.1 BTCUSDT at 90000)")
-            && told[0].text.ends_with("; 1,000 USDT are free now."),
+            && told[0].text.ends_with("; 1,130 USDT are free now."),
         "{}",
         told[0].text
     );
-    assert_eq!(world.shown(&key("BTCUSDT")).level.to_string(), "watch");
+    assert_eq!(world.shown(&key("BTCUSDT")).level.to_string(), "calm");
 }
 
 #[test]
@@ -627,7 +631,7 @@ fn a_refused_cancel_gives_way_to_what_else_helps() {
 fn a_cancel_that_a_restart_finds_open_is_looked_up_and_not_sent_again() {
     let mut world = locked(
         adding(),
-        vec![order("1", "BTCUSDT", Side::Long, dec!(1100))],
+        vec![order("1", "BTCUSDT", Side::Long, dec!(1160))],
     );
     world.answers.push_back(Answer::DoUnknown);
     world.lookup = Lookup::Nothing;
@@ -702,7 +706,7 @@ fn money_is_moved_in_from_the_wallet_that_has_it_and_the_addition_follows() {
             )),
             "{told}"
         );
-        assert_eq!(world.shown(&key("BTCUSDT")).level.to_string(), "watch");
+        assert!(world.shown(&key("BTCUSDT")).level < Level::ActSoon);
     }
 }
 

@@ -19,9 +19,6 @@ pub const TRIM_AT: f64 = 1.0 - (1.0 - INNER) * LEAST_SHARE / BAND_MOST;
 /// next trim: a flat part and a part of the maintenance rate.
 const ROOM_FLAT: f64 = 0.000_7;
 const ROOM_PER_RATE: f64 = 0.1;
-/// What may be crossed while one more act is under way, as a share of the distance needed: what is
-/// left below it would not be held.
-pub const HELD_AT: f64 = 0.25;
 /// No rescue aims at more distance than this share of the price.
 pub const FARTHEST: f64 = 0.9;
 

@@ -14,7 +14,7 @@ use super::watch::{Danger, line_together, more_dangerous, reach};
 use crate::domain::{
     Instrument, MarginMode, Money, PositionKey, PositionMode, Price, Quantity, Rate, Side,
 };
-use crate::forecast::schedule::{FARTHEST, HELD_AT, Want, restored, want};
+use crate::forecast::schedule::{FARTHEST, Want, restored, want};
 use crate::forecast::{Gauge, breach, distance, exceeds, nearing, rate_up, scaled, share};
 use crate::margin::{After, Leg, Reduction, ScopeMargin};
 
@@ -124,11 +124,7 @@ pub(super) struct Situation<'a> {
 impl Situation<'_> {
     /// Lists, prices and chooses.
     pub(super) fn plan(&self) -> Plan {
-        let target = restored(
-            self.danger.needed,
-            self.policy.triggers.restore_factor,
-            self.maintenance_rate(),
-        );
+        let target = self.restored_distance();
         let mut plan = Plan {
             chosen: None,
             others: Vec::new(),
@@ -165,13 +161,9 @@ impl Situation<'_> {
             |candidate: &Candidate| exceeds(candidate.distance_after, self.danger.distance, least);
         additions.retain(better);
         trims.retain(better);
-        plan.chosen = self.choose(additions.first(), &trims);
+        plan.chosen = self.choose(self.addition_of(&additions), &trims);
         plan.others = additions.into_iter().chain(trims).collect();
-        let held = scaled(self.danger.needed, HELD_AT);
-        if plan
-            .chosen
-            .as_ref()
-            .is_none_or(|best| best.distance_after <= held)
+        if plan.chosen.is_none()
             && left > 0
             && self.may_touch(self.key)
             && let Some(close) = self.close()
@@ -185,18 +177,25 @@ impl Situation<'_> {
         plan
     }
 
+    /// The addition to make: what is free now, unless only more than that leads out of reach and the
+    /// danger is not so deep that every second counts.
+    fn addition_of<'c>(&self, additions: &'c [Candidate]) -> Option<&'c Candidate> {
+        let enough = additions.iter().find(|add| add.reaches);
+        let first = additions.first();
+        if self.danger.is_deep() {
+            first
+        } else {
+            enough.or(first)
+        }
+    }
+
     /// New margin first, because it keeps the position; then the cheapest trim that does what is
     /// wanted; then whatever widens the distance most.
     fn choose(&self, adding: Option<&Candidate>, trims: &[Candidate]) -> Option<Candidate> {
-        let held = scaled(self.danger.needed, HELD_AT);
         let widest = trims
             .iter()
             .max_by(|a, b| a.distance_after.total_cmp(&b.distance_after));
-        let enough = |add: &&Candidate| {
-            add.distance_after > held
-                || widest.is_none_or(|trim| trim.distance_after <= add.distance_after)
-        };
-        if let Some(add) = adding.filter(enough) {
+        if let Some(add) = adding {
             return Some(self.mix(add).unwrap_or_else(|| add.clone()));
         }
         let wanted = trims.iter().filter(|trim| trim.reaches);
@@ -256,6 +255,12 @@ impl Situation<'_> {
             price: trim.price,
             ..add.clone()
         })
+    }
+
+    /// Distance that a full rescue restores.
+    fn restored_distance(&self) -> f64 {
+        let factor = self.policy.triggers.restore_factor;
+        restored(self.danger.needed, factor, self.maintenance_rate())
     }
 
     /// Distance that additions aim at.

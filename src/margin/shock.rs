@@ -12,7 +12,7 @@ use rust_decimal::Decimal;
 use super::collateral::Collateral;
 use super::leg::Leg;
 use super::scope::ScopeMargin;
-use crate::domain::{Price, Rate, Symbol};
+use crate::domain::{ContractKind, Price, Rate, Symbol};
 
 /// Steps down to nothing, each this share of the present price.
 const STEPS_DOWN: u32 = 64;
@@ -20,6 +20,15 @@ const STEPS_DOWN: u32 = 64;
 const STEPS_UP: u32 = 100;
 /// Halvings of one step: below 1e-24 of the price.
 const HALVINGS: u32 = 80;
+/// The largest rise that is looked at, as far as [`STEPS_UP`] reach.
+const HIGHEST_RISE: Decimal = Decimal::from_parts(428, 0, 0, false, 0);
+/// Steps of the false position, at most; ten are usual.
+const CLOSINGS: u32 = 200;
+/// It ends where both ends are this near, as a share of the move.
+const CLOSE_ENOUGH: Decimal = Decimal::from_parts(1, 0, 0, false, 12);
+/// A step goes at least and at most this part of the way.
+const LEAST_PART: Decimal = Decimal::from_parts(1, 0, 0, false, 6);
+const MOST_PART: Decimal = Decimal::from_parts(999_999, 0, 0, false, 6);
 /// The smallest factor on a price.
 const LEAST_FACTOR: Decimal = Decimal::from_parts(1, 0, 0, false, 9);
 
@@ -76,6 +85,9 @@ impl ScopeMargin {
     #[must_use]
     pub fn reach(&self, shock: &Shock) -> Reach {
         let path = Path { scope: self, shock };
+        if let Some(reach) = path.straight_reach() {
+            return reach;
+        }
         let down = (1..STEPS_DOWN).map(|step| -(Decimal::from(step) / Decimal::from(STEPS_DOWN)));
         let last = LEAST_FACTOR - Decimal::ONE;
         let growth = Decimal::from(17) / Decimal::from(16);
@@ -108,6 +120,62 @@ impl ScopeMargin {
 }
 
 impl Path<'_> {
+    /// The same where health is concave along the path: linear contracts without pooled collateral,
+    /// alive now. Then it crosses zero once in each direction, or never.
+    fn straight_reach(&self) -> Option<Reach> {
+        let linear = self
+            .scope
+            .legs
+            .iter()
+            .all(|leg| leg.contract == ContractKind::Linear);
+        let now = self.health(Decimal::ZERO);
+        if !linear || !self.scope.collateral.is_empty() || !self.scope.outlives(now) {
+            return None;
+        }
+        let down = self.crossing(now, LEAST_FACTOR - Decimal::ONE);
+        let up = self.crossing(now, HIGHEST_RISE);
+        Some(Reach {
+            down: down.map(|share| Rate::of(-share)),
+            up: up.map(Rate::of),
+        })
+    }
+
+    /// Where health falls to zero between here and the share `far`, by false position; an end that
+    /// stays is given half of its weight (the "Illinois" rule), so that both ends close in.
+    fn crossing(&self, now: Decimal, far: Decimal) -> Option<Decimal> {
+        let (mut alive, mut dead) = (Decimal::ZERO, far);
+        let (mut above, mut below) = (now, self.health(far));
+        if self.scope.outlives(below) {
+            return None;
+        }
+        let mut last = None;
+        for _ in 0..CLOSINGS {
+            let gap = (dead - alive).abs();
+            let width = above.checked_sub(below).filter(|width| !width.is_zero())?;
+            if gap <= dead.abs() * CLOSE_ENOUGH {
+                break;
+            }
+            let part = above.checked_div(width)?.clamp(LEAST_PART, MOST_PART);
+            let middle = alive + (dead - alive) * part;
+            let health = self.health(middle);
+            let lives = self.scope.outlives(health);
+            if lives {
+                (alive, above) = (middle, health);
+            } else {
+                (dead, below) = (middle, health);
+            }
+            if last == Some(lives) {
+                if lives {
+                    below /= Decimal::TWO;
+                } else {
+                    above /= Decimal::TWO;
+                }
+            }
+            last = Some(lives);
+        }
+        Some(dead)
+    }
+
     /// Where health first changes its sign on the way along `shares`.
     fn first_change(&self, shares: impl Iterator<Item = Decimal>) -> Option<Decimal> {
         let alive = self.is_alive(Decimal::ZERO);
@@ -138,6 +206,10 @@ impl Path<'_> {
     }
 
     fn is_alive(&self, share: Decimal) -> bool {
+        self.scope.outlives(self.health(share))
+    }
+
+    fn health(&self, share: Decimal) -> Decimal {
         let mark = |leg: &Leg| moved(leg.mark, self.shock.beta(&leg.key.symbol), share);
         let price = |asset: &Collateral| match &asset.follows {
             Some(symbol) => moved(asset.price, self.shock.beta(symbol), share).get(),
@@ -145,7 +217,7 @@ impl Path<'_> {
         };
         let equity = self.scope.equity_where(mark, price);
         let demand = self.scope.demand_where(mark, price);
-        self.scope.outlives(equity.saturating_sub(demand))
+        equity.saturating_sub(demand)
     }
 }
 

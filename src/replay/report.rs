@@ -11,6 +11,8 @@ use super::run::{Played, Trial};
 use crate::domain::Side;
 
 const BPS: f64 = 10_000.0;
+/// Most lost episodes that are named in one row.
+const LOST_MAX: usize = 20;
 
 /// All rows of a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -60,6 +62,8 @@ pub struct Row {
     pub worst: Option<f64>,
     /// Which one that was; of equals the one with the highest friction.
     pub worst_case: Option<WorstCase>,
+    /// The first twenty episodes at risk that the guard lost; empty for baselines.
+    pub lost: Vec<WorstCase>,
 }
 
 /// The episode at risk that ended worst.
@@ -126,6 +130,7 @@ struct Sum<'a> {
     quiet: Quiet,
     calm: Quiet,
     worst: Option<(f64, &'a Path, Trial, Outcome)>,
+    lost: Vec<WorstCase>,
 }
 
 /// Episodes that were never at risk.
@@ -184,6 +189,9 @@ impl<'a> Sum<'a> {
         self.friction.take(outcome.friction);
         self.new_money.take(outcome.new_money);
         self.wealth.take(outcome.wealth);
+        if outcome.liquidated && self.lost.len() < LOST_MAX {
+            self.lost.push(case(path, trial, outcome));
+        }
         let worse = |(least, _, _, known): &(f64, &Path, Trial, Outcome)| {
             let by_efficiency = efficiency.total_cmp(least);
             by_efficiency
@@ -216,14 +224,25 @@ impl<'a> Sum<'a> {
             needless_trimmed_calm: self.calm.trimmed.get(),
             made_worse: self.made_worse,
             worst: self.worst.as_ref().map(|(least, ..)| *least),
-            worst_case: self.worst.map(|(_, path, trial, outcome)| WorstCase {
-                tape: path.name.clone(),
-                side: trial.episode.side,
-                entered_ms: trial.episode.entered_at(path).as_millis(),
-                liquidated: outcome.liquidated,
-                kept: outcome.kept,
-                friction_bps: outcome.friction * BPS,
-            }),
+            worst_case: self
+                .worst
+                .map(|(_, path, trial, outcome)| case(path, &trial, &outcome)),
+            lost: if policy.preset().is_some() {
+                self.lost
+            } else {
+                Vec::new()
+            },
         }
+    }
+}
+
+fn case(path: &Path, trial: &Trial, outcome: &Outcome) -> WorstCase {
+    WorstCase {
+        tape: path.name.clone(),
+        side: trial.episode.side,
+        entered_ms: trial.episode.entered_at(path).as_millis(),
+        liquidated: outcome.liquidated,
+        kept: outcome.kept,
+        friction_bps: outcome.friction * BPS,
     }
 }

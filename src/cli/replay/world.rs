@@ -18,6 +18,7 @@ use super::table::span;
 use super::{EPISODES_MAX, Margins, ReplayArgs, decide, watch};
 use crate::chart::{Figure, Page, Section, Table};
 use crate::domain::MarginMode;
+use crate::guard::policy::Preset;
 use crate::replay::world::{
     JointReport, JointRow, JointSettings, World, groups, joint_trials, play_joint, plays_in,
 };
@@ -148,6 +149,12 @@ fn policies(
     let (known, unknown): (Vec<Policy>, Vec<Policy>) = asked
         .into_iter()
         .partition(|policy| plays_in(*policy, margin));
+    // The other presets cost as much time again: only where they are asked for.
+    let mut known = known;
+    if args.preset.is_empty() {
+        let default = Some(Preset::default().name());
+        known.retain(|policy| policy.preset().is_none() || policy.preset() == default);
+    }
     match unknown.first() {
         Some(policy) if !args.policy.is_empty() => Err(UsageError::new(format!(
             "{} is not played with {margin} margin on the simulated exchange",
@@ -233,7 +240,7 @@ fn text(answer: &Answer) -> String {
         lines.extend(rows.into_iter().map(cells));
         for line in lines {
             let [policy, rest @ ..] = &line;
-            let _ = write!(out, "{policy:<12}");
+            let _ = write!(out, "{policy:<14}");
             for (cell, name) in rest.iter().zip(COLUMNS.iter().skip(1)) {
                 let width = name.len().max(6);
                 let _ = write!(out, " {cell:>width$}");
@@ -284,7 +291,10 @@ fn cells(row: &JointRow) -> [String; 15] {
         value.map_or_else(|| "-".to_owned(), |value| format!("{value:.places$}"))
     };
     [
-        row.policy.to_owned(),
+        row.preset.map_or_else(
+            || row.policy.to_owned(),
+            |preset| format!("{} {preset}", row.policy),
+        ),
         row.leverage.to_string(),
         row.episodes.to_string(),
         row.at_risk.to_string(),

@@ -55,7 +55,7 @@ impl Situation<'_> {
             return None;
         }
         let leg = self.leg(key)?;
-        let line = wished_line(leg.mark, self.added_distance(), self.falls_hurt(key))?;
+        let line = wished_line(leg.mark, self.restored_distance(), self.falls_hurt(key))?;
         let wanted = self.margin.wallet_for_line(&key.symbol, line) - self.margin.wallet;
         let wanted = wanted.ceil_to(MONEY_STEP);
         let asset = self.asset(key);
@@ -106,7 +106,11 @@ impl Situation<'_> {
             return None;
         }
         let leg = self.leg(self.key)?;
-        let line = wished_line(leg.mark, self.added_distance(), self.falls_hurt(self.key))?;
+        let line = wished_line(
+            leg.mark,
+            self.restored_distance(),
+            self.falls_hurt(self.key),
+        )?;
         let wanted = self.margin.wallet_for_line(&self.key.symbol, line) - self.margin.wallet;
         let wanted = wanted.ceil_to(MONEY_STEP);
         let asset = self.asset(self.key);

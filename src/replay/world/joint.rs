@@ -114,7 +114,10 @@ fn one(
     let outcome = |policy: Policy| {
         let player = match policy {
             Policy::Nothing => return ended(&twin, &scene),
-            Policy::Guard(preset) => Player::Guard(Box::new(limits(&scene, settings, preset))),
+            Policy::Guard(preset) => {
+                let limits = limits(&scene, settings, preset, world);
+                Player::Guard(Box::new(limits))
+            }
             Policy::AutoMargin
             | Policy::StopBuffer
             | Policy::RatioTrim
@@ -134,9 +137,11 @@ fn one(
 }
 
 /// The guard acts on its own and may add what is in reserve.
-fn limits(scene: &Scene, settings: &JointSettings, preset: Preset) -> GuardPolicy {
+fn limits(scene: &Scene, settings: &JointSettings, preset: Preset, world: &World) -> GuardPolicy {
     let mut policy = settings.policy.clone();
     policy.triggers.preset = preset;
+    // Trim and recycle are two requests, one after the other.
+    policy.triggers.time_needed_ms = 2 * world.delay_ms.max(0);
     policy.mode = crate::guard::event::Mode::Auto;
     policy.instance = "world".to_owned();
     if settings.margin == MarginMode::Isolated {

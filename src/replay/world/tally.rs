@@ -23,6 +23,8 @@ pub struct JointReport {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct JointRow {
     pub policy: &'static str,
+    /// Set of limits the guard played with; none for baselines.
+    pub preset: Option<&'static str>,
     pub leverage: u32,
     /// Length of the recorded bars in milliseconds.
     pub bar_ms: i64,
@@ -150,6 +152,7 @@ impl Sum {
         let per_day = (self.quiet_days > 0.0).then(|| self.quiet_actions / self.quiet_days);
         JointRow {
             policy: policy.name(),
+            preset: policy.preset(),
             leverage,
             bar_ms,
             legs,
