@@ -23,13 +23,17 @@ const CAP: f64 = 0.075;
 const BEYOND_CAP: f64 = 0.08;
 /// A forecast may not demand more distance than this share of the price.
 const WIDEST: f64 = 0.5;
-/// Scale of all distances by time needed: a base and a part per second, 1 at five seconds. Below two
+/// Scale of all distances by time needed: a base and a part per second, 1 at five seconds. Below three
 /// and a half seconds shorter times bring nothing more: prices are not seen oftener. Above twenty
 /// seconds nothing was measured.
 const SCALE_BASE: f64 = 0.35;
 const SCALE_PER_SECOND: f64 = 0.13;
-const SCALE_LEAST: f64 = 0.7;
+const SCALE_LEAST: f64 = 0.8;
 const SCALE_MOST: f64 = 3.0;
+/// The gap that the benchmark has had: 0.2 %.
+const USUAL_GAP: f64 = 0.002;
+/// The unseen book is taken to be so many times as deep as the seen one at most.
+const UNSEEN_MOST: f64 = 10.0;
 /// Standard deviations of a move that is seldom seen.
 const SELDOM: f64 = 3.0;
 
@@ -60,10 +64,18 @@ impl Gauge {
         self.scale = self.caution * by_time;
     }
 
-    /// Distance (fraction of the price) that a rescue needs; `None` before the pace is known.
+    /// Distance (fraction of the price) that a rescue needs, with what a thin book takes from it
+    /// ([`thinness`]); `None` before the pace is known.
     #[must_use]
-    pub fn needed(&self, bars: &MinuteBars, quick: &Quick, falls_hurt: bool) -> Option<f64> {
-        Some(self.needed_at(bars.hour_sigma()?, quick.moved(falls_hurt)))
+    pub fn needed(
+        &self,
+        bars: &MinuteBars,
+        quick: &Quick,
+        thin: f64,
+        falls_hurt: bool,
+    ) -> Option<f64> {
+        let needed = self.needed_at(bars.hour_sigma()?, quick.moved(falls_hurt));
+        Some((needed + thin).min(WIDEST))
     }
 
     /// The same for a one-minute volatility and an adverse move of five seconds, both fractions of the
@@ -79,6 +91,13 @@ impl Gauge {
         };
         eased.min(WIDEST)
     }
+}
+
+/// Room that a trim loses to a thin book, as a share of the price: the gap between the best and the
+/// average price of a half close, `times` that where only a part of it was seen, less what is usual.
+#[must_use]
+pub fn thinness(gap: f64, times: f64) -> f64 {
+    (gap * times.clamp(1.0, UNSEEN_MOST) - USUAL_GAP).max(0.0)
 }
 
 /// Chance, 0..1, of touching a line at `distance` within `horizon_ms`; `None` without a forecast.

@@ -20,7 +20,7 @@ pub use bars::{
 };
 pub use gauge::{
     Gauge, breach, distance, distance_at, due, exceeds, nearing, nearness, rate_up, scaled, share,
-    time_left_ms,
+    thinness, time_left_ms,
 };
 pub use joint::{BETA_MOST, CRASH_CORRELATION, JOINT_SYMBOLS_MAX, Joint};
 pub use quick::Quick;

@@ -11,7 +11,9 @@ use crate::domain::{
     Account, Balance, Book, Instrument, Leverage, MarginMode, Money, OpenOrder, OutsideBalance,
     Position, PositionKey, PositionMode, Price, Quantity, Rate, Side, Symbol, TierTable, Timestamp,
 };
-use crate::forecast::{JOINT_SYMBOLS_MAX, Joint, MinuteBars, Quick, Range, share};
+use crate::forecast::{
+    JOINT_SYMBOLS_MAX, Joint, MinuteBars, Quick, Range, distance, share, thinness,
+};
 use crate::margin::{Leg, ScopeMargin};
 use rust_decimal::Decimal;
 
@@ -34,6 +36,8 @@ pub(super) struct Feed {
     pub(super) bars: MinuteBars,
     pub(super) quick: Quick,
     pub(super) book: Option<Book>,
+    /// Share of the price that half a close would lose to a thin book.
+    pub(super) thin: f64,
     pub(super) funding_rate: Option<Rate>,
     pub(super) next_funding_at: Option<Timestamp>,
 }
@@ -387,6 +391,10 @@ impl Desk {
         if feed.book.as_ref().is_some_and(|known| known.at > book.at) {
             return;
         }
+        let held = self.positions.values().map(|held| &held.position);
+        let held = held.filter(|position| position.key.symbol == book.symbol);
+        let thin = held.map(|position| thin_for(position, &book));
+        feed.thin = thin.fold(0.0, f64::max);
         feed.book = (!book.is_unusable()).then_some(book);
     }
 
@@ -477,6 +485,25 @@ impl Desk {
         };
         (!legs.is_empty()).then(|| ScopeMargin::binance_usdm(mode, wallet, legs))
     }
+}
+
+/// What `book` would take from a close of half of `position`; nothing where it shows nothing.
+fn thin_for(position: &Position, book: &Book) -> f64 {
+    let half = position.quantity * Rate::of(Decimal::new(5, 1));
+    let best = match position.side {
+        Side::Long => book.bids.first(),
+        Side::Short => book.asks.first(),
+    };
+    let fill = book.close(position.side, half);
+    let (Some(best), Some(fill)) = (best, fill) else {
+        return 0.0;
+    };
+    let average = fill.notional.per(fill.quantity);
+    let (Some(average), Some(times)) = (average, half.ratio(fill.quantity)) else {
+        return 0.0;
+    };
+    let gap = distance(best.price, average, position.side == Side::Long);
+    thinness(gap, share(times))
 }
 
 /// The scope that a position is liquidated in.

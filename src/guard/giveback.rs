@@ -345,7 +345,8 @@ impl Guard {
     fn wished_after(&self, loan: &Loan) -> Option<(f64, f64)> {
         let feed = self.desk.feeds.get(&loan.key.symbol)?;
         let falls = loan.side == Side::Long;
-        self.gauge.needed(&feed.bars, &feed.quick, falls)?;
+        self.gauge
+            .needed(&feed.bars, &feed.quick, feed.thin, falls)?;
         let act = reach(feed, false, &self.gauge, &self.policy, falls).needed;
         let factor = self.policy.allowance.give_back.factor;
         let wished = scaled(act.max(share(loan.rescued_at)), factor);

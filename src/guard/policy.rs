@@ -45,7 +45,7 @@ pub enum Preset {
     Careful,
     #[default]
     Balanced,
-    /// A fifth less room: for a line to the exchange that is fast and sure.
+    /// A tenth less room: for a line to the exchange that is fast and sure.
     Tight,
 }
 
@@ -69,7 +69,7 @@ impl Preset {
         match self {
             Self::Careful => 1.3,
             Self::Balanced => 1.0,
-            Self::Tight => 0.8,
+            Self::Tight => 0.9,
         }
     }
 }

@@ -415,7 +415,7 @@ pub(super) fn reach(
 ) -> Reach {
     let part = if can_add { ADD_AT } else { TRIM_AT };
     let triggers = &policy.triggers;
-    let forecast = gauge.needed(&feed.bars, &feed.quick, falls_hurt);
+    let forecast = gauge.needed(&feed.bars, &feed.quick, feed.thin, falls_hurt);
     let act = forecast.map_or_else(
         || share(triggers.blind_distance),
         |needed| scaled(needed, part),
