@@ -213,3 +213,32 @@ fn step(field: &str, text: &str) -> Mapped<Decimal> {
         Err(Unreadable(format!("{field} is not above zero")))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The answer of the venue's documentation page, with a second row of our own.
+    #[test]
+    fn mark_price_bars_are_read_and_a_broken_row_is_named() {
+        let text = r#"[[1591256400000,"9653.29201333","9654.56401333","9653.07367333","9653.07367333","0 ",1591256459999,"0",60,"0","0","0"],
+            [1591256460000,"9653.1","9660","9650.5","9655","0",1591256519999,"0",60,"0","0","0"]]"#;
+        let found = bars(text).expect("bars");
+        let [first, second] = found.as_slice() else {
+            panic!("{found:?}");
+        };
+        assert_eq!(first.start.as_millis(), 1_591_256_400_000);
+        assert_eq!(first.high.to_string(), "9654.56401333");
+        assert_eq!(
+            [second.low, second.high, second.close].map(|price| price.to_string()),
+            ["9650.5", "9660", "9655"]
+        );
+        let broken = text.replace("\"9660\"", "\"-\"");
+        let error = bars(&broken).expect_err("a dash is no price");
+        assert!(
+            error.0.contains("row 2") && error.0.contains("high"),
+            "{}",
+            error.0
+        );
+    }
+}

@@ -231,7 +231,14 @@ pub(super) const ANSWERS: &[Answer] = &[
     unused("/fapi/v1/rateLimit/order", "headers tell what is used up"),
     unused("/fapi/v1/userTrades", "fills come with the order"),
     unused("/fapi/v1/income", "past income is not read"),
-    unused("/fapi/v1/klines", "past prices are not read"),
+    unused(
+        "/fapi/v1/klines",
+        "past mark prices are read, not last ones",
+    ),
+    unused(
+        "/fapi/v1/markPriceKlines",
+        "past mark prices only teach the forecast how fast a price moves",
+    ),
     unused("/fapi/v1/ping", "it says nothing"),
     unused("/fapi/v1/ticker/24hr", "day statistics are not read"),
     unused(
