@@ -5,9 +5,10 @@ mod world;
 
 use plimsoll::domain::{Rate, Symbol};
 use plimsoll::guard::action::ReportKind;
-use plimsoll::guard::event::{Command, Event, Mark, Mode};
+use plimsoll::guard::event::{Bar, Command, Event, Mark, Mode};
 use plimsoll::guard::journal::Entry;
 use plimsoll::guard::level::Level;
+use plimsoll::guard::policy::Preset;
 use proptest::prelude::*;
 use rust_decimal::{Decimal, dec};
 use world::*;
@@ -93,6 +94,86 @@ fn levels_do_not_flap_on_a_sawtooth_within_the_hysteresis() {
         .filter(|entry| matches!(entry, Entry::Level { .. }));
     assert!(levels.count() <= 2);
     assert_eq!(world.shown(&key("BTCUSDT")).level, Level::Acting);
+}
+
+#[test]
+fn a_level_below_acting_rises_at_once_and_falls_after_a_minute() {
+    let mut world = World::calm(policy());
+    let levels = |world: &World| {
+        let entries = world.records().into_iter();
+        entries
+            .filter(|entry| matches!(entry, Entry::Level { .. }))
+            .count()
+    };
+    // 2.97 and 3.46 % away: a watch begins at 3, and ends beyond 3.3.
+    for _ in 0..20 {
+        world.mark("BTCUSDT", dec!(98300));
+        world.idle(5_000);
+        world.mark("BTCUSDT", dec!(98800));
+        world.idle(5_000);
+    }
+    assert_eq!(levels(&world), 1);
+    assert_eq!(world.shown(&key("BTCUSDT")).level, Level::Watch);
+    for _ in 0..13 {
+        world.mark("BTCUSDT", dec!(98800));
+        world.idle(5_000);
+    }
+    assert_eq!(world.shown(&key("BTCUSDT")).level, Level::Calm);
+    assert_eq!(levels(&world), 2);
+}
+
+/// A day of minutes that each reach 0.1 % around 100,000.
+fn past(world: &World) -> Event {
+    let bars = (1..=1_440)
+        .rev()
+        .map(|ago| Bar {
+            start: world.now.plus_ms(-ago * 60_000),
+            low: price(dec!(99950)),
+            high: price(dec!(100050)),
+            close: price(dec!(100000)),
+        })
+        .collect();
+    let symbol = Symbol::new("BTCUSDT");
+    Event::History { symbol, bars }
+}
+
+#[test]
+fn past_prices_give_a_forecast_at_once_and_it_rules_over_the_wide_floor() {
+    let mut world = World::calm(policy());
+    assert_eq!(world.guard.outlook(world.now)[0].odds, []);
+    let blind = world.shown(&key("BTCUSDT")).act_price.expect("a price");
+    let past = past(&world);
+    world.event(past);
+    let shown = world.shown(&key("BTCUSDT"));
+    assert!(shown.breach_probability.is_some());
+    // 0.8 of 6.8 times 0.06 % is nearer than 1.5 %.
+    assert!(shown.act_price.expect("a price") < blind, "{shown:?}");
+    let outlook = &world.guard.outlook(world.now)[0];
+    assert_eq!(outlook.odds.len(), 5);
+    assert!(outlook.odds.iter().all(|odds| odds.act >= odds.liquidation));
+    assert!(!outlook.acts_now && outlook.time_needed_ms == 5_000);
+    let rescue = outlook.rescue.as_ref().expect("a rescue");
+    assert_eq!(Some(rescue.at), outlook.act_price);
+    let chosen = rescue.chosen.as_ref().expect("something to do");
+    assert!(chosen.label.starts_with("add "), "{chosen:?}");
+    assert!(!rescue.others.is_empty() && rescue.waiting.is_positive());
+}
+
+#[test]
+fn a_slow_venue_and_a_careful_preset_act_earlier() {
+    let act = |needed_ms: i64, preset: Preset| {
+        let mut policy = policy();
+        policy.triggers.time_needed_ms = needed_ms;
+        policy.triggers.preset = preset;
+        let mut world = World::calm(policy);
+        let past = past(&world);
+        world.event(past);
+        world.shown(&key("BTCUSDT")).act_price.expect("a price")
+    };
+    let usual = act(5_000, Preset::Balanced);
+    assert!(act(15_000, Preset::Balanced) > usual);
+    assert!(act(5_000, Preset::Careful) > usual);
+    assert!(act(5_000, Preset::Tight) < usual);
 }
 
 #[test]

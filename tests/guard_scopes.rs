@@ -65,6 +65,32 @@ fn a_cross_trim_moves_the_line_by_itself_and_reaches_its_target() {
 }
 
 #[test]
+fn two_longs_of_one_wallet_are_taken_to_fall_together_and_a_hedge_is_not() {
+    let shown = |other: Side| {
+        let legs = vec![
+            cross("BTCUSDT", Side::Long, dec!(0.5)),
+            cross("ETHUSDT", other, dec!(0.5)),
+        ];
+        let world = started(policy(), legs, dec!(6000));
+        let shown = world.shown(&key("BTCUSDT"));
+        let own = shown.liquidation_price.expect("a line").get();
+        let alone = (dec!(100000) - own) / dec!(1000);
+        let alone = alone.to_string().parse::<f64>().expect("a number");
+        (shown.distance_pct.expect("a line") / alone, shown.cause)
+    };
+    // Symbols never seen together are taken to move by 0.95 of each other: 1 / 1.95.
+    let (share, cause) = shown(Side::Long);
+    assert!((share - 1.0 / 1.95).abs() < 0.01, "{share}");
+    assert!(
+        cause.contains("with the other positions moving along"),
+        "{cause}"
+    );
+    let (share, cause) = shown(Side::Short);
+    assert!((share - 1.0).abs() < 0.001, "{share}");
+    assert!(!cause.contains("moving along"), "{cause}");
+}
+
+#[test]
 fn entangled_lines_move_with_the_mark_of_the_other_symbol() {
     let legs = vec![
         cross("BTCUSDT", Side::Long, dec!(0.5)),

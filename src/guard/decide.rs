@@ -66,6 +66,7 @@ impl Guard {
         }
         let helpless = measured == Level::Acting && watch.helpless.is_some();
         let level = if helpless { Level::Distress } else { measured };
+        let level = watch.settled(level, now);
         if level != watch.level {
             self.change_level(index, level, worst, now);
         }

@@ -19,6 +19,9 @@ const WATCH_BELOW: f64 = 2.0;
 /// A level is left downwards only when nearness exceeds its border by this factor.
 const HYSTERESIS: f64 = 1.1;
 
+/// A level that is not acted on falls after this much time below it.
+const SETTLE_MS: i64 = 60_000;
+
 /// Share of the common health that may move before the lines are computed again, in calm.
 const DRIFT: Decimal = Decimal::from_parts(2, 0, 0, false, 2);
 
@@ -80,6 +83,8 @@ pub(super) struct Watch {
     pub(super) drifted: bool,
     pub(super) level: Level,
     pub(super) cause: String,
+    /// Since when a lower level has been measured, below the level to act at.
+    lower_since: Option<Timestamp>,
     /// No new rescue before this, unless the danger is urgent.
     pub(super) cooldown_until: Timestamp,
     /// Can margin be added? `None`: not known since the lines were computed.
@@ -115,6 +120,7 @@ impl Default for Watch {
             drifted: false,
             level: Level::Calm,
             cause: "no danger seen yet".to_owned(),
+            lower_since: None,
             cooldown_until: Timestamp::ZERO,
             can_add: None,
             rest_until: Timestamp::ZERO,
@@ -141,6 +147,21 @@ impl Watch {
             now < until && danger.distance > scaled(distance, CLEARLY_WORSE)
         });
         now >= self.rest_until && cooled && !answered
+    }
+
+    /// The level to show for a measured one. It rises at once; where nothing is at stake it falls only
+    /// after a while, because the distance needed follows every quick move.
+    pub(super) fn settled(&mut self, measured: Level, now: Timestamp) -> Level {
+        if measured >= self.level || self.level >= Level::Acting {
+            self.lower_since = None;
+            return measured;
+        }
+        let since = *self.lower_since.get_or_insert(now);
+        if (0..SETTLE_MS).contains(&now.since(since)) {
+            return self.level;
+        }
+        self.lower_since = None;
+        measured
     }
 
     /// The next instant at which a pause ends.
