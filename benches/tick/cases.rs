@@ -146,7 +146,10 @@ fn tick(backing: Backing, most: usize) -> Operation {
         for event in events.drain(..) {
             guard.handle(event, *at);
         }
-        assert!(guard.next_action().is_none(), "a quiet mark");
+        // A forecast is written down now and then.
+        while let Some(action) = guard.next_action() {
+            assert!(matches!(action, Action::Record(_)), "a quiet mark");
+        }
     })
 }
 
@@ -162,6 +165,9 @@ fn tick_kept(most: usize) -> Operation {
             guard.handle(event, *at);
         }
         while let Some(action) = guard.next_action() {
+            if matches!(action, Action::Record(_)) {
+                continue;
+            }
             let Action::Refresh(what) = action else {
                 panic!("a quiet mark made the guard want {action:?}");
             };

@@ -10,7 +10,7 @@ use plimsoll::domain::{
 use plimsoll::exchange::Port;
 use plimsoll::exchange::binance::{BinanceSettings, BinanceUsdm, Credentials};
 use plimsoll::guard::Guard;
-use plimsoll::guard::event::{Event, Link, Mode};
+use plimsoll::guard::event::{Bar, Event, Link, Mode};
 use plimsoll::guard::policy::Policy;
 use plimsoll::margin::{Leg, ScopeMargin};
 use plimsoll::net::clock::Clock;
@@ -195,6 +195,9 @@ pub(crate) fn guard(
             START,
         );
     }
+    for (symbol, mark, _) in markets_named(backing) {
+        feed(past(symbol, mark), START);
+    }
     feed(Event::Account(account(backing, line, START)), START);
     let mut events = Vec::new();
     let mut now = START;
@@ -213,6 +216,20 @@ pub(crate) fn guard(
     events.push(Event::Account(account(backing, line, now)));
     events.drain(..).for_each(|event| feed(event, now));
     (guard, now)
+}
+
+/// A day of quiet minutes.
+fn past(symbol: &str, mark: Decimal) -> Event {
+    let bar = |ago: i64| Bar {
+        start: START.plus_ms(-ago * 60_000),
+        low: Price::of(mark * dec!(0.9998)),
+        high: Price::of(mark * dec!(1.0002)),
+        close: Price::of(mark),
+    };
+    Event::History {
+        symbol: Symbol::new(symbol),
+        bars: (1..=1_440).rev().map(bar).collect(),
+    }
 }
 
 fn markets_named(backing: Backing) -> impl Iterator<Item = (&'static str, Decimal, Decimal)> {

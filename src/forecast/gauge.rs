@@ -104,7 +104,19 @@ pub fn thinness(gap: f64, times: f64) -> f64 {
 #[must_use]
 pub fn breach(bars: &MinuteBars, distance: f64, falls_hurt: bool, horizon_ms: i64) -> Option<f64> {
     let touch = Touch::of(bars.sigmas()?);
-    Some(touch.chance(log_of(distance, falls_hurt), horizon_ms))
+    Some(touched(&touch, distance, falls_hurt, horizon_ms))
+}
+
+/// The same from a forecast at hand.
+#[must_use]
+pub fn touched(touch: &Touch, distance: f64, falls_hurt: bool, horizon_ms: i64) -> f64 {
+    touch.chance(log_of(distance, falls_hurt), horizon_ms)
+}
+
+/// What is left of `distance` up to a border on the way.
+#[must_use]
+pub fn beyond(distance: f64, border: f64) -> f64 {
+    distance - border
 }
 
 /// Chance, 0..1, of coming from `distance` as near as `border` within `horizon_ms`; `None` without a

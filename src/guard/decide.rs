@@ -12,7 +12,7 @@ use super::planner::{Candidate, Plan, Situation};
 use super::policy::Silence;
 use super::watch::{Danger, Line, Watch, level_for, reach};
 use crate::domain::{Money, PositionKey, Price, Timestamp};
-use crate::forecast::{breach, time_left_ms};
+use crate::forecast::{Touch, breach, time_left_ms};
 
 /// Watch mode tells what it would do at most this often per scope.
 const TELL_AGAIN_MS: i64 = 10 * 60_000;
@@ -287,12 +287,16 @@ impl Guard {
         let under_way = self.flights.values().chain(&self.backlog);
         let promised = under_way.map(|flight| flight.takes(&asset)).sum();
         let cross_seen = self.sees_scope(&Scope::Cross(asset));
+        let feed = self.desk.feeds.get(&key.symbol);
+        let sigmas = feed.and_then(|feed| feed.bars.sigmas());
+        let touch = sigmas.map(Touch::of);
         let situation = Situation {
             scope,
             margin: &margin,
             desk: &self.desk,
             policy: &self.policy,
             gauge: &self.gauge,
+            touch: touch.as_ref(),
             danger,
             key,
             falls_hurt: line.falls_hurt,

@@ -15,7 +15,7 @@ use crate::domain::{
     Instrument, MarginMode, Money, PositionKey, PositionMode, Price, Quantity, Rate, Side,
 };
 use crate::forecast::schedule::{FARTHEST, Want, restored, want};
-use crate::forecast::{Gauge, breach, distance, exceeds, nearing, rate_up, scaled, share};
+use crate::forecast::{Gauge, Touch, beyond, distance, exceeds, rate_up, scaled, share, touched};
 use crate::margin::{After, Leg, Reduction, ScopeMargin};
 
 /// Margin is moved in steps of this much of the settlement asset.
@@ -64,6 +64,15 @@ pub(super) struct Candidate {
     pub(super) new_money: Money,
 }
 
+/// The state that a trim leads to.
+struct Cut {
+    order: Reduction,
+    recycle: bool,
+    after: ScopeMargin,
+    line_after: Option<Price>,
+    distance_after: f64,
+}
+
 /// What the planner found.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Plan {
@@ -97,6 +106,8 @@ pub(super) struct Situation<'a> {
     pub(super) desk: &'a Desk,
     pub(super) policy: &'a Policy,
     pub(super) gauge: &'a Gauge,
+    /// Forecast of the nearest position's symbol.
+    pub(super) touch: Option<&'a Touch>,
     pub(super) danger: Danger,
     /// Position whose line is nearest.
     pub(super) key: &'a PositionKey,
@@ -489,24 +500,21 @@ impl Situation<'_> {
         let instrument = self.desk.rules.get(&leg.key.symbol)?.instrument.as_ref()?;
         let step = instrument.market_lot.step;
         let (mut low, mut high) = (Quantity::ZERO, self.cap(leg)?);
-        let mut best = self.capped(leg, high)?;
-        if best.distance_after < aim {
-            return Some(best);
+        let largest = self.capped(leg, high)?;
+        if largest.distance_after < aim {
+            return Some(largest);
         }
         for _ in 0..SEARCH_STEPS {
             let middle = ((low + high) * Rate::of(Decimal::new(5, 1))).ceil_to(step);
             if middle >= high {
                 break;
             }
-            match self.reduce(leg, instrument, middle) {
-                Some(candidate) if candidate.distance_after >= aim => {
-                    high = middle;
-                    best = candidate;
-                }
+            match self.cut(leg, instrument, middle) {
+                Some(cut) if cut.distance_after >= aim => high = middle,
                 Some(_) | None => low = middle,
             }
         }
-        Some(best)
+        self.capped(leg, high)
     }
 
     /// Close of the nearest position, entirely.
@@ -520,21 +528,18 @@ impl Situation<'_> {
         Some(close)
     }
 
-    /// Exact state and price of reducing `leg` by about `quantity`.
-    fn reduce(&self, leg: &Leg, instrument: &Instrument, quantity: Quantity) -> Option<Candidate> {
+    /// Exact state after reducing `leg` by about `quantity`.
+    fn cut(&self, leg: &Leg, instrument: &Instrument, quantity: Quantity) -> Option<Cut> {
         let quantity = self.fitting(leg, instrument, quantity)?;
-        let closes = quantity >= leg.quantity;
-        let price = self.expected_price(leg, quantity);
-        let fee = self.desk.fee(&leg.key.symbol, self.policy);
-        let mode = self.mode();
-        let cut = Reduction {
+        let order = Reduction {
             quantity,
-            price,
-            fee,
+            price: self.expected_price(leg, quantity),
+            fee: self.desk.fee(&leg.key.symbol, self.policy),
         };
-        let After { scope, freed } = self.margin.after_reduce(&leg.key, cut);
+        let After { scope, freed } = self.margin.after_reduce(&leg.key, order);
         let freed = freed.floor_to(MONEY_STEP);
-        let recycle = mode == MarginMode::Isolated && !closes && freed >= LEAST_ADD;
+        let closes = quantity >= leg.quantity;
+        let recycle = self.mode() == MarginMode::Isolated && !closes && freed >= LEAST_ADD;
         let after = if recycle {
             scope.after_add(freed)
         } else {
@@ -546,12 +551,30 @@ impl Situation<'_> {
         } else {
             self.distance_of(self.key, line_after)
         };
+        Some(Cut {
+            order,
+            recycle,
+            after,
+            line_after,
+            distance_after,
+        })
+    }
+
+    /// State and price of reducing `leg` by about `quantity`.
+    fn reduce(&self, leg: &Leg, instrument: &Instrument, quantity: Quantity) -> Option<Candidate> {
+        let cut = self.cut(leg, instrument, quantity)?;
+        let Reduction {
+            quantity,
+            price,
+            fee,
+        } = cut.order;
+        let closes = quantity >= leg.quantity;
         let gap = match leg.side {
             Side::Long => leg.mark - price,
             Side::Short => price - leg.mark,
         };
         let cost = (gap * quantity + (price * quantity) * fee).ceil_to(MONEY_STEP);
-        let verb = match (closes, recycle) {
+        let verb = match (closes, cut.recycle) {
             (true, _) => "close",
             (false, true) => "trim and recycle",
             (false, false) => "trim",
@@ -567,13 +590,13 @@ impl Situation<'_> {
             kind: IntentKind::Reduce {
                 quantity,
                 bound: self.bound(leg, instrument, quantity),
-                recycle,
+                recycle: cut.recycle,
             },
-            line_after,
-            distance_after,
+            line_after: cut.line_after,
+            distance_after: cut.distance_after,
             reaches: true,
             cost,
-            price: self.price(&after, distance_after, cost),
+            price: self.price(&cut.after, cut.distance_after, cost),
             new_money: Money::ZERO,
         })
     }
@@ -711,11 +734,13 @@ impl Situation<'_> {
     fn price(&self, after: &ScopeMargin, distance: f64, cost: Money) -> Money {
         let horizon = self.policy.triggers.horizon_ms;
         let falls = self.falls_hurt(self.key);
-        let bars = self.desk.feeds.get(&self.key.symbol).map(|feed| &feed.bars);
-        let certain = |chance: Option<f64>| chance.map_or(Rate::ONE, rate_up);
-        let touched = certain(bars.and_then(|bars| breach(bars, distance, falls, horizon)));
+        let chance = |distance: f64| {
+            let touch = self.touch?;
+            Some(rate_up(touched(touch, distance, falls, horizon)))
+        };
+        let touched = chance(distance).unwrap_or(Rate::ONE);
         let border = self.danger.act_distance;
-        let again = certain(bars.and_then(|bars| nearing(bars, distance, border, falls, horizon)));
+        let again = chance(beyond(distance, border)).unwrap_or(Rate::ONE);
         let next: Money = after
             .legs
             .iter()

@@ -12,6 +12,7 @@
 //! | `policy` | [`Policy`]: the baselines, each a trigger price and a deed |
 //! | `episode` | [`Episode`]: one position from entry to end; how a baseline fares in it |
 //! | `guarded` | the same for the real guard |
+//! | `mean` | means over episodes |
 //! | `run` | [`play`]: all episodes, in parallel |
 //! | `report` | [`Report`]: rows of figures |
 //! | [`world`] | the real guard against the simulated exchange: several positions, faults, stress |
@@ -29,6 +30,7 @@ pub mod calibration;
 mod episode;
 mod guarded;
 mod holding;
+mod mean;
 mod path;
 mod policy;
 mod report;

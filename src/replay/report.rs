@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::episode::{Fate, Outcome};
+use super::mean::{BPS, Mean, Quiet};
 use super::path::Path;
 use super::policy::Policy;
 use super::run::{Played, Trial};
 use crate::domain::Side;
 
-const BPS: f64 = 10_000.0;
 /// Most lost episodes that are named in one row.
 const LOST_MAX: usize = 20;
 
@@ -133,51 +133,14 @@ struct Sum<'a> {
     lost: Vec<WorstCase>,
 }
 
-/// Episodes that were never at risk.
-#[derive(Default)]
-struct Quiet {
-    actions: f64,
-    days: f64,
-    trimmed: Mean,
-}
-
-#[derive(Default)]
-struct Mean {
-    sum: f64,
-    count: usize,
-}
-
-impl Mean {
-    fn take(&mut self, value: f64) {
-        self.sum += value;
-        self.count += 1;
-    }
-
-    fn get(&self) -> Option<f64> {
-        (self.count > 0).then(|| self.sum / self.count as f64)
-    }
-}
-
-impl Quiet {
-    fn take(&mut self, fate: &Fate, outcome: &Outcome) {
-        self.actions += f64::from(outcome.actions);
-        self.days += fate.days;
-        self.trimmed.take(1.0 - outcome.kept);
-    }
-
-    fn per_day(&self) -> Option<f64> {
-        (self.days > 0.0).then(|| self.actions / self.days)
-    }
-}
-
 impl<'a> Sum<'a> {
     fn take(&mut self, path: &'a Path, trial: &Trial, fate: &Fate, outcome: &Outcome) {
         self.episodes += 1;
         if !fate.at_risk {
             self.made_worse += usize::from(outcome.liquidated);
-            self.quiet.take(fate, outcome);
+            self.quiet.take(fate.days, outcome.actions, outcome.kept);
             if path.calm {
-                self.calm.take(fate, outcome);
+                self.calm.take(fate.days, outcome.actions, outcome.kept);
             }
             return;
         }
@@ -219,9 +182,9 @@ impl<'a> Sum<'a> {
             new_money: self.new_money.get(),
             wealth: self.wealth.get(),
             needless_per_day: self.quiet.per_day(),
-            needless_trimmed: self.quiet.trimmed.get(),
+            needless_trimmed: self.quiet.trimmed(),
             needless_per_day_calm: self.calm.per_day(),
-            needless_trimmed_calm: self.calm.trimmed.get(),
+            needless_trimmed_calm: self.calm.trimmed(),
             made_worse: self.made_worse,
             worst: self.worst.as_ref().map(|(least, ..)| *least),
             worst_case: self

@@ -7,9 +7,8 @@ use serde::Serialize;
 
 use super::group::{Group, Posture};
 use super::joint::{JointFate, JointOutcome, JointPlayed};
+use crate::replay::mean::{BPS, Mean, Quiet};
 use crate::replay::policy::Policy;
-
-const BPS: f64 = 10_000.0;
 
 /// All rows of a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -100,28 +99,9 @@ struct Sum {
     friction: Mean,
     new_money: Mean,
     wealth: Mean,
-    quiet_actions: f64,
-    quiet_days: f64,
-    quiet_trimmed: Mean,
+    quiet: Quiet,
     worst: Option<f64>,
     trims: (u64, u64),
-}
-
-#[derive(Default)]
-struct Mean {
-    sum: f64,
-    count: usize,
-}
-
-impl Mean {
-    fn take(&mut self, value: f64) {
-        self.sum += value;
-        self.count += 1;
-    }
-
-    fn get(&self) -> Option<f64> {
-        (self.count > 0).then(|| self.sum / self.count as f64)
-    }
 }
 
 impl Sum {
@@ -131,9 +111,7 @@ impl Sum {
         self.trims.1 += u64::from(outcome.trims_other);
         if !fate.at_risk {
             self.made_worse += usize::from(outcome.liquidated);
-            self.quiet_actions += f64::from(outcome.actions);
-            self.quiet_days += fate.days;
-            self.quiet_trimmed.take(1.0 - outcome.kept);
+            self.quiet.take(fate.days, outcome.actions, outcome.kept);
             return;
         }
         let efficiency = outcome.kept / fate.best;
@@ -149,7 +127,6 @@ impl Sum {
 
     fn row(&self, policy: Policy, (bar_ms, legs, hedged, _, leverage): Key) -> JointRow {
         let saved = (self.at_risk > 0).then(|| self.saved as f64 / self.at_risk as f64);
-        let per_day = (self.quiet_days > 0.0).then(|| self.quiet_actions / self.quiet_days);
         JointRow {
             policy: policy.name(),
             preset: policy.preset(),
@@ -165,8 +142,8 @@ impl Sum {
             friction_bps: self.friction.get().map(|friction| friction * BPS),
             new_money: self.new_money.get(),
             wealth: self.wealth.get(),
-            needless_per_day: per_day,
-            needless_trimmed: self.quiet_trimmed.get(),
+            needless_per_day: self.quiet.per_day(),
+            needless_trimmed: self.quiet.trimmed(),
             made_worse: self.made_worse,
             worst: self.worst,
             trims_nearest: self.trims.0,
