@@ -1,0 +1,319 @@
+//! Trims: how much of which position, and the exact state after each.
+
+use rust_decimal::Decimal;
+
+use super::{Candidate, LEAST_ADD, LEAST_GAIN, MONEY_STEP, Situation};
+use crate::domain::{Instrument, MarginMode, Money, PositionMode, Price, Quantity, Rate, Side};
+use crate::forecast::schedule::{Want, want};
+use crate::forecast::{exceeds, rate_up};
+use crate::guard::intent::IntentKind;
+use crate::guard::watch::{line_together, more_dangerous};
+use crate::margin::{After, Leg, Reduction, ScopeMargin};
+
+/// Halvings when a trim size is searched: to a 256th of the largest.
+const SEARCH_STEPS: u32 = 8;
+/// The unseen book is taken to go on for at most this many times the seen one.
+const DEEPEST: Rate = Rate::of(Decimal::TEN);
+/// Bounded orders stop this share before the venue's own bound.
+const INSIDE_BOUND: Decimal = Decimal::from_parts(9, 0, 0, false, 1);
+/// Bound used when the venue states none.
+const FALLBACK_BOUND: Decimal = Decimal::from_parts(3, 0, 0, false, 2);
+
+/// The state that a trim leads to.
+pub(super) struct Cut {
+    order: Reduction,
+    recycle: bool,
+    after: ScopeMargin,
+    line_after: Option<Price>,
+    distance_after: f64,
+}
+
+impl Situation<'_> {
+    /// For each position that may be trimmed the size that does what the danger asks for: the nearest
+    /// one gives up a share or restores a distance, the others do as much for the same line.
+    pub(super) fn trims(&self) -> Vec<Candidate> {
+        let mut trims: Vec<Candidate> = Vec::new();
+        let Some(nearest) = self.leg(self.key) else {
+            return trims;
+        };
+        let want = want(
+            self.danger.distance,
+            self.danger.needed,
+            self.policy.triggers.restore_factor,
+            self.maintenance_rate(),
+        );
+        let (aim, first) = match want {
+            Want::Distance(target) => (Some(target), self.sized(nearest, target)),
+            Want::Share(share) => {
+                let quantity = nearest.quantity * rate_up(share);
+                let first = self.capped(nearest, quantity);
+                (first.as_ref().map(|trim| trim.distance_after), first)
+            }
+        };
+        let may = |leg: &Leg| self.actions_left(&leg.key) > 1 && self.may_touch(&leg.key);
+        trims.extend(first.filter(|_| may(nearest)));
+        if let Some(aim) = aim {
+            let others = self.margin.legs.iter().filter(|leg| leg.key != *self.key);
+            trims.extend(
+                others
+                    .filter(|leg| may(leg))
+                    .filter_map(|leg| self.sized(leg, aim)),
+            );
+        }
+        for trim in &mut trims {
+            let as_wanted = aim.is_none_or(|aim| !exceeds(aim, trim.distance_after, LEAST_GAIN));
+            trim.reaches = as_wanted;
+        }
+        trims
+    }
+
+    /// Most of `leg` that one action may close, in whole lots.
+    pub(super) fn cap(&self, leg: &Leg) -> Option<Quantity> {
+        let instrument = self.desk.rules.get(&leg.key.symbol)?.instrument.as_ref()?;
+        let cap = leg.quantity * self.budgets().trim_per_action;
+        Some(cap.floor_to(instrument.market_lot.step))
+    }
+
+    /// A trim by `quantity`, or by as much as one action may. Where the filters force more than that,
+    /// only closing is left.
+    pub(super) fn capped(&self, leg: &Leg, quantity: Quantity) -> Option<Candidate> {
+        let instrument = self.desk.rules.get(&leg.key.symbol)?.instrument.as_ref()?;
+        let cap = self.cap(leg)?;
+        let most = cap.min(instrument.limit_lot.max);
+        let quantity = quantity.ceil_to(instrument.market_lot.step).min(most);
+        let trim = self.reduce(leg, instrument, quantity)?;
+        let within = match trim.kind {
+            IntentKind::Reduce { quantity, .. } => quantity <= cap,
+            IntentKind::AddMargin { .. }
+            | IntentKind::TakeBack { .. }
+            | IntentKind::CancelOrders { .. }
+            | IntentKind::MoveIn { .. } => false,
+        };
+        within.then_some(trim)
+    }
+
+    /// The smallest trim of `leg` that brings the nearest line to the distance `aim`, or the largest
+    /// allowed one.
+    pub(super) fn sized(&self, leg: &Leg, aim: f64) -> Option<Candidate> {
+        let instrument = self.desk.rules.get(&leg.key.symbol)?.instrument.as_ref()?;
+        let step = instrument.market_lot.step;
+        let (mut low, mut high) = (Quantity::ZERO, self.cap(leg)?);
+        let largest = self.capped(leg, high)?;
+        if largest.distance_after < aim {
+            return Some(largest);
+        }
+        for _ in 0..SEARCH_STEPS {
+            let middle = ((low + high) * Rate::of(Decimal::new(5, 1))).ceil_to(step);
+            if middle >= high {
+                break;
+            }
+            match self.cut(leg, instrument, middle) {
+                Some(cut) if cut.distance_after >= aim => high = middle,
+                Some(_) | None => low = middle,
+            }
+        }
+        self.capped(leg, high)
+    }
+
+    /// Close of the nearest position, entirely.
+    pub(super) fn close(&self) -> Option<Candidate> {
+        let leg = self.leg(self.key)?;
+        let instrument = self.desk.rules.get(&leg.key.symbol)?.instrument.as_ref()?;
+        let most = leg.quantity.min(instrument.limit_lot.max);
+        let mut close = self.reduce(leg, instrument, most)?;
+        // Too large for one order: the rest follows at once.
+        close.reaches = most == leg.quantity;
+        Some(close)
+    }
+
+    /// Exact state after reducing `leg` by about `quantity`.
+    pub(super) fn cut(
+        &self,
+        leg: &Leg,
+        instrument: &Instrument,
+        quantity: Quantity,
+    ) -> Option<Cut> {
+        let quantity = self.fitting(leg, instrument, quantity)?;
+        let order = Reduction {
+            quantity,
+            price: self.expected_price(leg, quantity),
+            fee: self.desk.fee(&leg.key.symbol, self.policy),
+        };
+        let After { scope, freed } = self.margin.after_reduce(&leg.key, order);
+        let freed = freed.floor_to(MONEY_STEP);
+        let closes = quantity >= leg.quantity;
+        let recycle = self.mode() == MarginMode::Isolated && !closes && freed >= LEAST_ADD;
+        let after = if recycle {
+            scope.after_add(freed)
+        } else {
+            scope
+        };
+        let line_after = self.line_after(&after);
+        let distance_after = if after.legs.is_empty() {
+            1.0
+        } else {
+            self.distance_of(self.key, line_after)
+        };
+        Some(Cut {
+            order,
+            recycle,
+            after,
+            line_after,
+            distance_after,
+        })
+    }
+
+    /// State and price of reducing `leg` by about `quantity`.
+    pub(super) fn reduce(
+        &self,
+        leg: &Leg,
+        instrument: &Instrument,
+        quantity: Quantity,
+    ) -> Option<Candidate> {
+        let cut = self.cut(leg, instrument, quantity)?;
+        let Reduction {
+            quantity,
+            price,
+            fee,
+        } = cut.order;
+        let closes = quantity >= leg.quantity;
+        let gap = match leg.side {
+            Side::Long => leg.mark - price,
+            Side::Short => price - leg.mark,
+        };
+        let cost = (gap * quantity + (price * quantity) * fee).ceil_to(MONEY_STEP);
+        let verb = match (closes, cut.recycle) {
+            (true, _) => "close",
+            (false, true) => "trim and recycle",
+            (false, false) => "trim",
+        };
+        let part = quantity
+            .ratio(leg.quantity)
+            .unwrap_or(Rate::ONE)
+            .as_pct()
+            .round_dp(1);
+        Some(Candidate {
+            label: format!("{verb} {quantity} ({part} %) of {}", leg.key),
+            key: leg.key.clone(),
+            kind: IntentKind::Reduce {
+                quantity,
+                bound: self.bound(leg, instrument, quantity),
+                recycle: cut.recycle,
+            },
+            line_after: cut.line_after,
+            distance_after: cut.distance_after,
+            reaches: true,
+            cost,
+            price: self.price(&cut.after, cut.distance_after, cost),
+            new_money: Money::ZERO,
+        })
+    }
+
+    /// Line of the nearest position in the state `after`, with its other symbols moving along.
+    pub(super) fn line_after(&self, after: &ScopeMargin) -> Option<Price> {
+        let symbol = &self.key.symbol;
+        let alone = after.liquidation_price(symbol);
+        let Some(leg) = after.legs.iter().find(|leg| leg.key == *self.key) else {
+            return alone;
+        };
+        if after.legs.iter().all(|other| other.key.symbol == *symbol) {
+            return alone;
+        }
+        let falls = self.falls_hurt;
+        let together = line_together(after, &self.desk.joint, symbol, leg.mark, falls);
+        more_dangerous(alone, together, falls)
+    }
+
+    /// A size that passes the filters: whole steps, at least the minimum, no dust left behind.
+    pub(super) fn fitting(
+        &self,
+        leg: &Leg,
+        instrument: &Instrument,
+        wanted: Quantity,
+    ) -> Option<Quantity> {
+        let lot = instrument.market_lot;
+        let quantity = wanted.floor_to(lot.step).max(lot.min).min(leg.quantity);
+        // Whether a closing order in hedge mode is exempt from the minimum is not known: respect it.
+        let least = match self.desk.position_mode {
+            PositionMode::OneWay => Quantity::ZERO,
+            PositionMode::Hedge => instrument.min_notional.at(leg.mark)?.ceil_to(lot.step),
+        };
+        let quantity = quantity.max(least).min(leg.quantity);
+        let rest = leg.quantity - quantity;
+        let dust = rest < lot.min
+            || leg.notional(leg.mark) * rest.ratio(leg.quantity)? < instrument.min_notional;
+        let quantity = if dust && rest.is_positive() && leg.quantity <= instrument.limit_lot.max {
+            leg.quantity
+        } else {
+            quantity
+        };
+        quantity.is_positive().then_some(quantity)
+    }
+
+    /// Average price of walking the book. Beyond what is seen of it the price goes on as steeply as
+    /// within, and by the fallback slippage at least; without a book that alone is expected.
+    pub(super) fn expected_price(&self, leg: &Leg, quantity: Quantity) -> Price {
+        let slip = self.policy.fallback_slippage;
+        let factor = match leg.side {
+            Side::Long => Rate::ONE - slip,
+            Side::Short => Rate::ONE + slip,
+        };
+        let feed = self.desk.feeds.get(&leg.key.symbol);
+        let fill = feed.and_then(|feed| {
+            let book = feed.book.as_ref()?;
+            let age = feed.mark_at.since(book.at);
+            (age <= self.policy.freshness.mark_ms && !self.imagined)
+                .then(|| book.close(leg.side, quantity))?
+        });
+        let Some(fill) = fill.filter(|fill| fill.quantity.is_positive()) else {
+            return leg.mark * factor;
+        };
+        let beyond = quantity - fill.quantity;
+        let depth = (fill.worst - leg.mark).abs();
+        let times = beyond.ratio(fill.quantity).unwrap_or(Rate::ZERO);
+        let deeper = depth * times.min(DEEPEST) * Rate::of(Decimal::new(5, 1));
+        let steep = match leg.side {
+            Side::Long => fill.worst - deeper,
+            Side::Short => fill.worst + deeper,
+        };
+        let flat = fill.worst * factor;
+        let further = match leg.side {
+            Side::Long => steep.min(flat).max(Price::ZERO),
+            Side::Short => steep.max(flat),
+        };
+        let notional = fill.notional + further * beyond;
+        let average = notional.per(quantity).unwrap_or(leg.mark);
+        match leg.side {
+            Side::Long => average.min(leg.mark),
+            Side::Short => average.max(leg.mark),
+        }
+    }
+
+    /// Limit of an immediate-or-cancel order, when a market order will not do.
+    pub(super) fn bound(
+        &self,
+        leg: &Leg,
+        instrument: &Instrument,
+        quantity: Quantity,
+    ) -> Option<Price> {
+        let too_large = quantity > instrument.market_lot.max;
+        if !too_large && !self.bound_price {
+            return None;
+        }
+        let venue = match leg.side {
+            Side::Long => instrument
+                .price_floor_factor
+                .map(|factor| Rate::ONE - factor),
+            Side::Short => instrument.price_cap_factor.map(|factor| factor - Rate::ONE),
+        };
+        let widest = [venue, instrument.market_take_bound]
+            .into_iter()
+            .flatten()
+            .min();
+        let reach = widest.unwrap_or(Rate::of(FALLBACK_BOUND)) * Rate::of(INSIDE_BOUND);
+        Some(match leg.side {
+            Side::Long => (leg.mark * (Rate::ONE - reach)).ceil_to(instrument.tick),
+            Side::Short => (leg.mark * (Rate::ONE + reach)).floor_to(instrument.tick),
+        })
+    }
+}
