@@ -118,7 +118,7 @@ fn the_same_call_gives_the_same_answer_whatever_the_number_of_threads() {
         "thins out",
         "API faults",
         "silent marks",
-        "Now the guard would act on ETHUSDT long",
+        "The guard would act on ETHUSDT long",
         "-20 % in 1 h: ",
         "Nothing was sent.",
     ] {

@@ -72,7 +72,7 @@ pub(super) fn head(answer: &Answer) -> String {
     );
     for by in &answer.act_by {
         out.push_str(&format!(
-            "Now the guard would act on {} {} at a mark of {}.\n",
+            "The guard would act on {} {} at a mark of {}.\n",
             by.symbol, by.side, by.price
         ));
     }
