@@ -114,7 +114,8 @@ pub struct PositionView {
     pub unrealized_pnl: Money,
     pub liquidation_price: Option<Price>,
     pub exchange_liquidation_price: Option<Price>,
-    /// From mark to the nearer of both liquidation prices, in percent of mark.
+    /// From mark to the nearer of both liquidation prices, or to where the account dies with its other
+    /// positions moving along, in percent of mark.
     pub distance_pct: Option<f64>,
     /// Maintenance margin over margin balance; 1 is liquidation.
     pub margin_ratio: Option<f64>,

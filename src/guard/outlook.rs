@@ -26,7 +26,8 @@ pub struct Outlook {
     pub side: Side,
     pub quantity: Quantity,
     pub mark_price: Price,
-    /// The more dangerous of own and venue's number; `None`: no price liquidates it.
+    /// The more dangerous of own and venue's number, with the other positions of a cross account moving
+    /// along; `None`: no price liquidates it.
     pub liquidation_price: Option<Price>,
     /// From mark to that, in percent of mark.
     pub distance_pct: Option<f64>,
