@@ -6,7 +6,7 @@
 //! rescue needs. `docs/decisions/0007` tells where the numbers come from.
 
 use rust_decimal::Decimal;
-use rust_decimal::prelude::{FromPrimitive, ToPrimitive};
+use rust_decimal::prelude::ToPrimitive;
 
 use super::bars::MinuteBars;
 use super::quick::Quick;
@@ -30,6 +30,8 @@ const SCALE_BASE: f64 = 0.35;
 const SCALE_PER_SECOND: f64 = 0.13;
 const SCALE_LEAST: f64 = 0.8;
 const SCALE_MOST: f64 = 3.0;
+/// Steps of [`rate_up`] in a whole.
+const STEPS_PER_ONE: f64 = 1e8;
 /// The gap that the benchmark has had: 0.2 %.
 const USUAL_GAP: f64 = 0.002;
 /// The unseen book is taken to be so many times as deep as the seen one at most.
@@ -193,11 +195,11 @@ pub fn nearness(distance: f64, act_distance: f64) -> f64 {
     }
 }
 
-/// The decimal not below `value`, with eight places; for handing a forecast to exact arithmetic.
+/// The decimal not below `value`, with eight places; for handing a forecast to exact arithmetic. What
+/// is no number becomes zero, what is too large for a whole number of steps the largest of those.
 #[must_use]
 pub fn rate_up(value: f64) -> Rate {
-    let step = Decimal::new(1, 8);
-    Decimal::from_f64(value).map_or(Rate::ZERO, |exact| Rate::of(exact).ceil_to(step))
+    Rate::of(Decimal::new((value * STEPS_PER_ONE).ceil() as i64, 8))
 }
 
 /// A rate as a float, for comparisons inside the forecast only.
@@ -216,4 +218,47 @@ pub fn exceeds(after: f64, before: f64, least: f64) -> bool {
 #[must_use]
 pub fn scaled(border: f64, factor: f64) -> f64 {
     border * factor
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rust_decimal::dec;
+
+    #[test]
+    fn a_float_becomes_the_next_decimal_above_it() {
+        for (value, expected) in [
+            (0.0, dec!(0)),
+            (0.5, dec!(0.5)),
+            (1e-9, dec!(0.00000001)),
+            (-0.25, dec!(-0.25)),
+            (f64::NAN, dec!(0)),
+        ] {
+            assert_eq!(rate_up(value).get(), expected, "{value}");
+        }
+        assert!(rate_up(f64::INFINITY).is_positive());
+    }
+
+    #[test]
+    fn the_distance_needed_grows_with_time_caution_and_pace_and_is_capped() {
+        let needed = |caution: f64, ms: i64| Gauge::new(caution, ms).needed_at(0.001, 0.0002);
+        assert!((needed(1.0, 5_000) - 0.006_8).abs() < 1e-12);
+        assert!(needed(1.3, 5_000) > needed(1.0, 5_000));
+        assert!(needed(1.0, 9_000) > needed(1.0, 5_000));
+        assert_eq!(needed(1.0, 100), needed(1.0, 3_000));
+        assert_eq!(needed(1.0, 21_000), needed(1.0, 600_000));
+        let gauge = Gauge::new(1.0, 5_000);
+        assert!((gauge.needed_at(0.001, 0.001) - 0.013_5).abs() < 1e-12);
+        let wild = gauge.needed_at(0.05, 0.0);
+        assert!((wild - (0.075 + 0.08 * (0.34 - 0.075))).abs() < 1e-12);
+        assert_eq!(gauge.needed_at(10.0, 0.0), WIDEST);
+    }
+
+    #[test]
+    fn a_thin_book_asks_for_more_room_and_a_usual_one_for_none() {
+        assert_eq!(thinness(0.002, 1.0), 0.0);
+        assert!((thinness(0.005, 1.0) - 0.003).abs() < 1e-12);
+        assert!((thinness(0.005, 4.0) - 0.018).abs() < 1e-12);
+        assert_eq!(thinness(0.005, 1e9), thinness(0.005, 10.0));
+    }
 }
