@@ -812,7 +812,9 @@ fn an_unknown_transfer_is_looked_up_and_never_sent_again() {
 
 #[test]
 fn a_refused_transfer_is_no_alarm_and_what_else_helps_follows_at_once() {
-    let mut world = poor(moving(), dec!(5000), dec!(0));
+    let mut policy = moving();
+    policy.budgets.trim_per_action = Rate::ONE;
+    let mut world = poor(policy, dec!(5000), dec!(0));
     world.answers.push_back(Answer::Reject(Reaction::Powerless));
     world.mark("BTCUSDT", DANGER);
     assert_eq!(moves(&world).len(), 1);

@@ -91,6 +91,47 @@ fn two_longs_of_one_wallet_are_taken_to_fall_together_and_a_hedge_is_not() {
 }
 
 #[test]
+fn the_first_act_on_a_cross_account_is_a_small_trim_however_many_positions_it_has() {
+    for symbols in [
+        &["BTCUSDT", "ETHUSDT"][..],
+        &["BTCUSDT", "ETHUSDT", "SOLUSDT"],
+    ] {
+        let legs = symbols
+            .iter()
+            .map(|name| cross(name, Side::Long, dec!(0.5)));
+        let mut world = started(policy(), legs.collect(), dec!(6000));
+        let mut mark = dec!(100000);
+        while world.sends().is_empty() {
+            mark -= dec!(20);
+            assert!(mark > dec!(90000), "never acted");
+            for name in symbols {
+                world.mark(name, mark);
+            }
+            world.idle(1_000);
+        }
+        let first = &world.sends()[0];
+        let share = reduced(first)
+            .ratio(Quantity::of(dec!(0.5)))
+            .expect("a share");
+        assert!(share < Rate::of(dec!(0.5)), "{share} {}", first.reason);
+    }
+}
+
+#[test]
+fn a_whole_position_is_given_up_only_when_the_danger_is_deep() {
+    let mut policy = policy();
+    policy.budgets.top_ups_per_position_day = 0;
+    policy.budgets.actions_per_position_day = 1;
+    let mut world = started(policy, vec![named("BTCUSDT", dec!(2500))], dec!(1000));
+    world.mark("BTCUSDT", dec!(96700));
+    world.run(5_000);
+    assert_eq!(world.sends(), [], "the last act of the day waits");
+    world.mark("BTCUSDT", dec!(96100));
+    world.run(2_000);
+    assert_eq!(reduced(&world.sends()[0]), Quantity::of(dec!(0.5)));
+}
+
+#[test]
 fn entangled_lines_move_with_the_mark_of_the_other_symbol() {
     let legs = vec![
         cross("BTCUSDT", Side::Long, dec!(0.5)),

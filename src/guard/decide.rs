@@ -8,6 +8,7 @@ use super::flight::{Flight, Stage};
 use super::intent::{Before, Intent, IntentId, IntentKind, Scope};
 use super::journal::{Entry, Spent, spent_key};
 use super::level::Level;
+use super::lifecycle::SHORT_PAUSE_MS;
 use super::planner::{Candidate, Plan, Situation};
 use super::policy::Silence;
 use super::watch::{Danger, Line, Watch, level_for, reach};
@@ -169,6 +170,12 @@ impl Guard {
         if let Some(chosen) = &plan.chosen
             && self.is_busy(&chosen.key)
         {
+            return;
+        }
+        if plan.holds {
+            if let Some((_, watch)) = self.watches.get_mut(index) {
+                watch.rest_until = now.plus_ms(SHORT_PAUSE_MS);
+            }
             return;
         }
         match (&plan.chosen, passive) {

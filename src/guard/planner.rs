@@ -23,8 +23,8 @@ const MONEY_STEP: Decimal = Decimal::from_parts(1, 0, 0, false, 2);
 const LEAST_ADD: Money = Money::of(Decimal::ONE);
 /// An action must widen the distance by at least this share of mark to count as better.
 const LEAST_GAIN: f64 = 0.000_05;
-/// … and by at least this share of the distance needed.
-const LEAST_GAIN_SHARE: f64 = 0.025;
+/// … and a trim that does not do what is wanted by at least this share of what a full rescue restores.
+const LEAST_GAIN_SHARE: f64 = 0.05;
 /// When the price comes near again, about this share of what is left is trimmed.
 const AGAIN_SHARE: Rate = Rate::of(Decimal::from_parts(2, 0, 0, false, 1));
 /// A trim costs its fees and slippage twice: once now, once to get the position back.
@@ -60,6 +60,8 @@ pub(super) struct Plan {
     pub(super) target_distance: f64,
     /// Chance-weighted loss of doing nothing.
     pub(super) waiting: Money,
+    /// Closing is all that is left, and it is not yet time for that.
+    pub(super) holds: bool,
 }
 
 impl Plan {
@@ -71,6 +73,7 @@ impl Plan {
             remarks: vec![why.to_owned()],
             target_distance: 0.0,
             waiting: Money::ZERO,
+            holds: false,
         }
     }
 }
@@ -119,6 +122,7 @@ impl Situation<'_> {
             remarks: Vec::new(),
             target_distance: target,
             waiting: self.price(self.margin, self.danger.distance, Money::ZERO),
+            holds: false,
         };
         let left = self.actions_left(self.key);
         if left == 0 {
@@ -144,11 +148,12 @@ impl Situation<'_> {
             let remark = format!("{} is not among the symbols to act on", self.key);
             plan.remarks.push(remark);
         }
-        let least = scaled(self.danger.needed, LEAST_GAIN_SHARE).max(LEAST_GAIN);
-        let better =
-            |candidate: &Candidate| exceeds(candidate.distance_after, self.danger.distance, least);
-        additions.retain(better);
-        trims.retain(better);
+        let gains = |candidate: &Candidate, least: f64| {
+            exceeds(candidate.distance_after, self.danger.distance, least)
+        };
+        additions.retain(|add| gains(add, LEAST_GAIN));
+        let short = scaled(target, LEAST_GAIN_SHARE).max(LEAST_GAIN);
+        trims.retain(|trim| gains(trim, if trim.reaches { LEAST_GAIN } else { short }));
         plan.chosen = self.choose(self.addition_of(&additions), &trims);
         plan.others = additions.into_iter().chain(trims).collect();
         if plan.chosen.is_none()
@@ -157,7 +162,9 @@ impl Situation<'_> {
             && let Some(close) = self.close()
         {
             plan.others.push(close.clone());
-            plan.chosen = Some(close);
+            // A whole position is given up only where nothing less is left to wait for.
+            plan.holds = !self.danger.is_deep();
+            plan.chosen = self.danger.is_deep().then_some(close);
         }
         if let Some(chosen) = &plan.chosen {
             plan.others.retain(|other| other != chosen);
