@@ -42,7 +42,7 @@ use crate::domain::{DAY_MS, HOUR_MS, SECOND_MS, Side};
 pub use episode::{Episode, Fate, Outcome, Stepping, episodes, fate, outcome};
 pub use path::Path;
 pub use policy::Policy;
-pub use report::{Report, Row, WorstCase};
+pub use report::{Report, Row, WorstCase, name};
 pub use run::{Played, Trial, Watcher, in_parallel, play, trials};
 
 /// Milliseconds between two marks.

@@ -81,10 +81,16 @@ impl Row {
     /// The policy, with its preset where it has one.
     #[must_use]
     pub fn name(&self) -> String {
-        match self.preset {
-            Some(preset) => format!("{} {preset}", self.policy),
-            None => self.policy.to_owned(),
-        }
+        name(self.policy, self.preset)
+    }
+}
+
+/// A policy, with its preset where it has one.
+#[must_use]
+pub fn name(policy: &str, preset: Option<&str>) -> String {
+    match preset {
+        Some(preset) => format!("{policy} {preset}"),
+        None => policy.to_owned(),
     }
 }
 

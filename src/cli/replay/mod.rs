@@ -223,13 +223,7 @@ pub(super) async fn run(args: ReplayArgs) -> anyhow::Result<Exit> {
         ))
         .into());
     }
-    if found.len() > EPISODES_MAX {
-        return Err(UsageError::new(format!(
-            "{} episodes are more than the {EPISODES_MAX} that one run may have; use a longer --entry-every or fewer tapes",
-            found.len()
-        ))
-        .into());
-    }
+    check_count(found.len())?;
     let all = found.len();
     let job = Job {
         gathered,
@@ -270,6 +264,16 @@ pub(super) async fn run(args: ReplayArgs) -> anyhow::Result<Exit> {
         table::text(&answer)
     })?;
     Ok(Exit::Success)
+}
+
+/// Are these few enough episodes for one run?
+fn check_count(episodes: usize) -> Result<(), UsageError> {
+    if episodes <= EPISODES_MAX {
+        return Ok(());
+    }
+    Err(UsageError::new(format!(
+        "{episodes} episodes are more than the {EPISODES_MAX} that one run may have; use a longer --entry-every or fewer tapes"
+    )))
 }
 
 fn decide(args: &ReplayArgs) -> anyhow::Result<(Settings, Vec<Policy>, usize)> {

@@ -78,24 +78,20 @@ pub(super) const COLUMNS: [&str; 13] = [
 
 /// The figures of a row, worded.
 pub(super) fn cells(row: &Row) -> [String; 13] {
-    let pct = |value: Option<f64>| percent(value);
-    let plain = |value: Option<f64>, places: usize| {
-        value.map_or_else(|| "-".to_owned(), |value| format!("{value:.places$}"))
-    };
     [
         row.name(),
         row.leverage.to_string(),
         row.episodes.to_string(),
         row.at_risk.to_string(),
-        pct(row.saved),
-        pct(row.kept),
-        pct(row.kept_efficiency),
+        percent(row.saved),
+        percent(row.kept),
+        percent(row.kept_efficiency),
         plain(row.friction_bps, 1),
         plain(row.new_money, 2),
-        pct(row.wealth),
+        percent(row.wealth),
         plain(row.needless_per_day, 2),
         plain(row.needless_per_day_calm, 2),
-        pct(row.worst),
+        percent(row.worst),
     ]
 }
 
@@ -110,8 +106,12 @@ fn shown(row: &Row) -> String {
 }
 
 #[allow(clippy::float_arithmetic, reason = "a share shown in percent")]
-fn percent(share: Option<f64>) -> String {
+pub(super) fn percent(share: Option<f64>) -> String {
     share.map_or_else(|| "-".to_owned(), |share| format!("{:.1}%", share * 100.0))
+}
+
+pub(super) fn plain(value: Option<f64>, places: usize) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.places$}"))
 }
 
 /// A bar length in words.

@@ -14,15 +14,15 @@ use super::super::signal;
 use super::super::terminal::print;
 use super::super::worlds::{DepthArg, FaultsArg};
 use super::gather::{self, Tapes};
-use super::table::span;
-use super::{EPISODES_MAX, Margins, ReplayArgs, decide, watch};
+use super::table::{percent, plain, span};
+use super::{Margins, ReplayArgs, check_count, decide, watch};
 use crate::chart::{Figure, Page, Section, Table};
 use crate::domain::MarginMode;
 use crate::guard::policy::Preset;
 use crate::replay::world::{
     JointReport, JointRow, JointSettings, World, groups, joint_trials, play_joint, plays_in,
 };
-use crate::replay::{Policy, Watcher};
+use crate::replay::{Policy, Watcher, name};
 
 /// What is printed.
 #[derive(Serialize)]
@@ -78,13 +78,7 @@ pub(super) async fn run(args: ReplayArgs) -> anyhow::Result<Exit> {
         })
         .into());
     }
-    if found.len() > EPISODES_MAX {
-        return Err(UsageError::new(format!(
-            "{} episodes are more than the {EPISODES_MAX} that one run may have; use a longer --entry-every or fewer tapes",
-            found.len()
-        ))
-        .into());
-    }
+    check_count(found.len())?;
     let all = found.len();
     let mut counted: BTreeMap<usize, usize> = BTreeMap::new();
     for group in &groups {
@@ -283,30 +277,20 @@ fn sections(answer: &Answer) -> Vec<(String, Vec<&JointRow>)> {
 }
 
 fn cells(row: &JointRow) -> [String; 15] {
-    #[allow(clippy::float_arithmetic, reason = "a share shown in percent")]
-    let pct = |share: Option<f64>| {
-        share.map_or_else(|| "-".to_owned(), |share| format!("{:.1}%", share * 100.0))
-    };
-    let plain = |value: Option<f64>, places: usize| {
-        value.map_or_else(|| "-".to_owned(), |value| format!("{value:.places$}"))
-    };
     [
-        row.preset.map_or_else(
-            || row.policy.to_owned(),
-            |preset| format!("{} {preset}", row.policy),
-        ),
+        name(row.policy, row.preset),
         row.leverage.to_string(),
         row.episodes.to_string(),
         row.at_risk.to_string(),
-        pct(row.saved),
-        pct(row.kept),
-        pct(row.kept_efficiency),
+        percent(row.saved),
+        percent(row.kept),
+        percent(row.kept_efficiency),
         plain(row.friction_bps, 1),
         plain(row.new_money, 2),
-        pct(row.wealth),
+        percent(row.wealth),
         plain(row.needless_per_day, 2),
         row.made_worse.to_string(),
-        pct(row.worst),
+        percent(row.worst),
         row.trims_nearest.to_string(),
         row.trims_other.to_string(),
     ]
