@@ -23,8 +23,10 @@ const MONEY_STEP: Decimal = Decimal::from_parts(1, 0, 0, false, 2);
 const LEAST_ADD: Money = Money::of(Decimal::ONE);
 /// An action must widen the distance by at least this share of mark to count as better.
 const LEAST_GAIN: f64 = 0.000_05;
-/// … and a trim that does not do what is wanted by at least this share of what a full rescue restores.
-const LEAST_GAIN_SHARE: f64 = 0.05;
+/// … a trim that does not do what is wanted, by at least this share of what a full rescue restores …
+const LEAST_TRIM_SHARE: f64 = 0.05;
+/// … and an addition that does not, by at least this share of the distance needed.
+const LEAST_ADD_SHARE: f64 = 0.025;
 /// When the price comes near again, about this share of what is left is trimmed.
 const AGAIN_SHARE: Rate = Rate::of(Decimal::from_parts(2, 0, 0, false, 1));
 /// A trim costs its fees and slippage twice: once now, once to get the position back.
@@ -148,12 +150,18 @@ impl Situation<'_> {
             let remark = format!("{} is not among the symbols to act on", self.key);
             plan.remarks.push(remark);
         }
-        let gains = |candidate: &Candidate, least: f64| {
+        let gains = |candidate: &Candidate, falling_short: f64| {
+            let least = if candidate.reaches {
+                LEAST_GAIN
+            } else {
+                falling_short.max(LEAST_GAIN)
+            };
             exceeds(candidate.distance_after, self.danger.distance, least)
         };
-        additions.retain(|add| gains(add, LEAST_GAIN));
-        let short = scaled(target, LEAST_GAIN_SHARE).max(LEAST_GAIN);
-        trims.retain(|trim| gains(trim, if trim.reaches { LEAST_GAIN } else { short }));
+        let short_add = scaled(self.danger.needed, LEAST_ADD_SHARE);
+        let short_trim = scaled(target, LEAST_TRIM_SHARE);
+        additions.retain(|add| gains(add, short_add));
+        trims.retain(|trim| gains(trim, short_trim));
         plan.chosen = self.choose(self.addition_of(&additions), &trims);
         plan.others = additions.into_iter().chain(trims).collect();
         if plan.chosen.is_none()
