@@ -91,7 +91,7 @@ fn two_longs_of_one_wallet_are_taken_to_fall_together_and_a_hedge_is_not() {
 }
 
 #[test]
-fn the_first_act_on_a_cross_account_is_a_small_trim_however_many_positions_it_has() {
+fn the_first_trim_of_a_cross_account_does_what_a_small_share_of_each_position_would() {
     for symbols in [
         &["BTCUSDT", "ETHUSDT"][..],
         &["BTCUSDT", "ETHUSDT", "SOLUSDT"],
@@ -113,6 +113,9 @@ fn the_first_act_on_a_cross_account_is_a_small_trim_however_many_positions_it_ha
         let share = reduced(first)
             .ratio(Quantity::of(dec!(0.5)))
             .expect("a share");
+        // At least a twentieth of each, all of it taken from one.
+        let least = Rate::of(Decimal::from(symbols.len()) * dec!(0.045));
+        assert!(share > least, "{share} {}", first.reason);
         assert!(share < Rate::of(dec!(0.5)), "{share} {}", first.reason);
     }
 }

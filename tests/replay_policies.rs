@@ -318,16 +318,23 @@ fn figures_are_means_over_episodes_at_risk_and_needless_acts_over_the_others() {
         panic!("one row: {report:?}");
     };
     assert_eq!((row.policy, row.preset, row.leverage), ("naive", None, 10));
-    assert_eq!((row.episodes, row.at_risk, row.made_worse), (4, 2, 0));
-    near(row.saved.expect("saved"), 0.5);
-    near(row.kept.expect("kept"), 0.2);
-    near(row.kept_efficiency.expect("efficiency"), 0.4);
-    near(row.friction_bps.expect("friction"), 20.0);
-    near(row.needless_per_day.expect("needless"), 3.0);
+    assert_eq!(
+        (
+            row.figures.episodes,
+            row.figures.at_risk,
+            row.figures.made_worse
+        ),
+        (4, 2, 0)
+    );
+    near(row.figures.saved.expect("saved"), 0.5);
+    near(row.figures.kept.expect("kept"), 0.2);
+    near(row.figures.kept_efficiency.expect("efficiency"), 0.4);
+    near(row.figures.friction_bps.expect("friction"), 20.0);
+    near(row.figures.needless_per_day.expect("needless"), 3.0);
     near(row.needless_per_day_calm.expect("needless"), 2.0);
-    near(row.needless_trimmed.expect("trimmed"), 0.1);
+    near(row.figures.needless_trimmed.expect("trimmed"), 0.1);
     near(row.needless_trimmed_calm.expect("trimmed"), 0.0);
-    near(row.worst.expect("worst"), 0.0);
+    near(row.figures.worst.expect("worst"), 0.0);
     let case = row.worst_case.as_ref().expect("a case");
     assert!(case.liquidated && case.tape == "stress");
     near(case.friction_bps, 30.0);
@@ -408,6 +415,6 @@ fn tapes_of_other_bar_lengths_get_rows_of_their_own() {
     let report = Report::of(&paths, &policies, &played);
     let bars: Vec<i64> = report.rows.iter().map(|row| row.bar_ms).collect();
     assert_eq!(bars, [MINUTE_MS, 5 * MINUTE_MS]);
-    let episodes: Vec<usize> = report.rows.iter().map(|row| row.episodes).collect();
+    let episodes: Vec<usize> = report.rows.iter().map(|row| row.figures.episodes).collect();
     assert_eq!(episodes, [8, 8]);
 }

@@ -12,7 +12,7 @@
 //! | `policy` | [`Policy`]: the baselines, each a trigger price and a deed |
 //! | `episode` | [`Episode`]: one position from entry to end; how a baseline fares in it |
 //! | `guarded` | the same for the real guard |
-//! | `mean` | means over episodes |
+//! | `figures` | [`Figures`]: what every row says, summed up over episodes |
 //! | `run` | [`play`]: all episodes, in parallel |
 //! | `report` | [`Report`]: rows of figures |
 //! | [`world`] | the real guard against the simulated exchange: several positions, faults, stress |
@@ -28,9 +28,9 @@
 
 pub mod calibration;
 mod episode;
+mod figures;
 mod guarded;
 mod holding;
-mod mean;
 mod path;
 mod policy;
 mod report;
@@ -40,6 +40,7 @@ pub mod world;
 use crate::domain::{DAY_MS, HOUR_MS, SECOND_MS, Side};
 
 pub use episode::{Episode, Fate, Outcome, Stepping, episodes, fate, outcome};
+pub use figures::Figures;
 pub use path::Path;
 pub use policy::Policy;
 pub use report::{Report, Row, WorstCase, name};

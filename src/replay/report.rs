@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::episode::{Fate, Outcome};
-use super::mean::{BPS, Mean, Quiet};
+use super::figures::{BPS, Ending, Figures, Quiet, Sums};
 use super::path::Path;
 use super::policy::Policy;
 use super::run::{Played, Trial};
 use crate::domain::Side;
 
 /// Most lost episodes that are named in one row.
-const LOST_MAX: usize = 20;
+pub(super) const LOST_MAX: usize = 20;
 
 /// All rows of a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -32,35 +32,13 @@ pub struct Row {
     pub leverage: u32,
     /// Length of the recorded bars in milliseconds.
     pub bar_ms: i64,
-    pub episodes: usize,
-    /// Episodes in which the unprotected position is liquidated.
-    pub at_risk: usize,
-    /// Share of those that is not liquidated.
-    pub saved: Option<f64>,
-    /// Mean share of the position still held at their end; liquidated counts 0.
-    pub kept: Option<f64>,
-    /// Mean of that share over the largest one that the money there was could have held.
-    pub kept_efficiency: Option<f64>,
-    /// Mean of fees, slippage and margin lost in liquidation, in hundredths of a percent of the entry
-    /// notional.
-    pub friction_bps: Option<f64>,
-    /// Mean of new margin over initial margin.
-    pub new_money: Option<f64>,
-    /// Mean of final equity and reserve over those at entry.
-    pub wealth: Option<f64>,
-    /// Acts per position and day in episodes that were never at risk.
-    pub needless_per_day: Option<f64>,
-    /// Mean share of the position given up in them.
-    pub needless_trimmed: Option<f64>,
-    /// The same acts on calm tapes alone.
+    #[serde(flatten)]
+    pub figures: Figures,
+    /// Needless acts per position and day on calm tapes alone.
     pub needless_per_day_calm: Option<f64>,
-    /// The same share on calm tapes alone.
+    /// Mean share given up in episodes that were never at risk, on calm tapes alone.
     pub needless_trimmed_calm: Option<f64>,
-    /// Episodes never at risk that the policy itself brought to liquidation.
-    pub made_worse: usize,
-    /// Lowest kept efficiency of an episode at risk.
-    pub worst: Option<f64>,
-    /// Which one that was; of equals the one with the highest friction.
+    /// The episode at risk with the lowest kept efficiency; of equals the one with the highest friction.
     pub worst_case: Option<WorstCase>,
     /// The first twenty episodes at risk that the guard lost; empty for baselines.
     pub lost: Vec<WorstCase>,
@@ -124,16 +102,7 @@ impl Report {
 
 #[derive(Default)]
 struct Sum<'a> {
-    episodes: usize,
-    at_risk: usize,
-    saved: usize,
-    made_worse: usize,
-    kept: Mean,
-    efficiency: Mean,
-    friction: Mean,
-    new_money: Mean,
-    wealth: Mean,
-    quiet: Quiet,
+    all: Sums,
     calm: Quiet,
     worst: Option<(f64, &'a Path, Trial, Outcome)>,
     lost: Vec<WorstCase>,
@@ -141,26 +110,28 @@ struct Sum<'a> {
 
 impl<'a> Sum<'a> {
     fn take(&mut self, path: &'a Path, trial: &Trial, fate: &Fate, outcome: &Outcome) {
-        self.episodes += 1;
+        let ending = Ending {
+            at_risk: fate.at_risk,
+            days: fate.days,
+            best: fate.best,
+            liquidated: outcome.liquidated,
+            kept: outcome.kept,
+            friction: outcome.friction,
+            new_money: outcome.new_money,
+            wealth: outcome.wealth,
+            actions: outcome.actions,
+        };
+        self.all.take(&ending);
         if !fate.at_risk {
-            self.made_worse += usize::from(outcome.liquidated);
-            self.quiet.take(fate.days, outcome.actions, outcome.kept);
             if path.calm {
-                self.calm.take(fate.days, outcome.actions, outcome.kept);
+                self.calm.take(&ending);
             }
             return;
         }
-        let efficiency = outcome.kept / fate.best;
-        self.at_risk += 1;
-        self.saved += usize::from(!outcome.liquidated);
-        self.kept.take(outcome.kept);
-        self.efficiency.take(efficiency);
-        self.friction.take(outcome.friction);
-        self.new_money.take(outcome.new_money);
-        self.wealth.take(outcome.wealth);
         if outcome.liquidated && self.lost.len() < LOST_MAX {
             self.lost.push(case(path, trial, outcome));
         }
+        let efficiency = ending.efficiency();
         let worse = |(least, _, _, known): &(f64, &Path, Trial, Outcome)| {
             let by_efficiency = efficiency.total_cmp(least);
             by_efficiency
@@ -173,26 +144,14 @@ impl<'a> Sum<'a> {
     }
 
     fn row(self, policy: Policy, leverage: u32, bar_ms: i64) -> Row {
-        let saved = (self.at_risk > 0).then(|| self.saved as f64 / self.at_risk as f64);
         Row {
             policy: policy.name(),
             preset: policy.preset(),
             leverage,
             bar_ms,
-            episodes: self.episodes,
-            at_risk: self.at_risk,
-            saved,
-            kept: self.kept.get(),
-            kept_efficiency: self.efficiency.get(),
-            friction_bps: self.friction.get().map(|friction| friction * BPS),
-            new_money: self.new_money.get(),
-            wealth: self.wealth.get(),
-            needless_per_day: self.quiet.per_day(),
-            needless_trimmed: self.quiet.trimmed(),
+            figures: self.all.figures(),
             needless_per_day_calm: self.calm.per_day(),
             needless_trimmed_calm: self.calm.trimmed(),
-            made_worse: self.made_worse,
-            worst: self.worst.as_ref().map(|(least, ..)| *least),
             worst_case: self
                 .worst
                 .map(|(_, path, trial, outcome)| case(path, &trial, &outcome)),

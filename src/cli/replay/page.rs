@@ -86,13 +86,13 @@ fn sections(rows: &[&Row], data: &str) -> Vec<Section> {
             "Saved",
             "Share of the endangered positions that were not liquidated.",
             Unit::Percent,
-            |row| row.saved,
+            |row| row.figures.saved,
         ),
         bars(
             "Kept efficiency",
             "How much of the position was still there at the end, over the most that the money there was could have held.",
             Unit::Percent,
-            |row| row.kept_efficiency,
+            |row| row.figures.kept_efficiency,
         ),
         bars(
             "Friction",
@@ -100,7 +100,7 @@ fn sections(rows: &[&Row], data: &str) -> Vec<Section> {
             Unit::BasisPoints,
             |row| {
                 #[allow(clippy::float_arithmetic, reason = "the chart takes fractions")]
-                row.friction_bps.map(|bps| bps / BPS)
+                row.figures.friction_bps.map(|bps| bps / BPS)
             },
         ),
         bars(

@@ -81,17 +81,17 @@ pub(super) fn cells(row: &Row) -> [String; 13] {
     [
         row.name(),
         row.leverage.to_string(),
-        row.episodes.to_string(),
-        row.at_risk.to_string(),
-        percent(row.saved),
-        percent(row.kept),
-        percent(row.kept_efficiency),
-        plain(row.friction_bps, 1),
-        plain(row.new_money, 2),
-        percent(row.wealth),
-        plain(row.needless_per_day, 2),
+        row.figures.episodes.to_string(),
+        row.figures.at_risk.to_string(),
+        percent(row.figures.saved),
+        percent(row.figures.kept),
+        percent(row.figures.kept_efficiency),
+        plain(row.figures.friction_bps, 1),
+        plain(row.figures.new_money, 2),
+        percent(row.figures.wealth),
+        plain(row.figures.needless_per_day, 2),
         plain(row.needless_per_day_calm, 2),
-        percent(row.worst),
+        percent(row.figures.worst),
     ]
 }
 

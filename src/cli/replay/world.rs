@@ -97,7 +97,7 @@ pub(super) async fn run(args: ReplayArgs) -> anyhow::Result<Exit> {
             threads,
             &seen,
         );
-        let report = JointReport::of(&groups, &policies, &played);
+        let report = JointReport::of(&gathered.paths, &groups, &policies, &played);
         (gathered.tapes, report, played.len())
     });
     let (tapes, report, episodes) = watch(work, stopped, &watcher, all).await?;
@@ -280,17 +280,17 @@ fn cells(row: &JointRow) -> [String; 15] {
     [
         name(row.policy, row.preset),
         row.leverage.to_string(),
-        row.episodes.to_string(),
-        row.at_risk.to_string(),
-        percent(row.saved),
-        percent(row.kept),
-        percent(row.kept_efficiency),
-        plain(row.friction_bps, 1),
-        plain(row.new_money, 2),
-        percent(row.wealth),
-        plain(row.needless_per_day, 2),
-        row.made_worse.to_string(),
-        percent(row.worst),
+        row.figures.episodes.to_string(),
+        row.figures.at_risk.to_string(),
+        percent(row.figures.saved),
+        percent(row.figures.kept),
+        percent(row.figures.kept_efficiency),
+        plain(row.figures.friction_bps, 1),
+        plain(row.figures.new_money, 2),
+        percent(row.figures.wealth),
+        plain(row.figures.needless_per_day, 2),
+        row.figures.made_worse.to_string(),
+        percent(row.figures.worst),
         row.trims_nearest.to_string(),
         row.trims_other.to_string(),
     ]

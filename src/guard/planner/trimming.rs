@@ -44,11 +44,7 @@ impl Situation<'_> {
         );
         let (aim, first) = match want {
             Want::Distance(target) => (Some(target), self.sized(nearest, target)),
-            Want::Share(share) => {
-                let quantity = nearest.quantity * rate_up(share);
-                let first = self.capped(nearest, quantity);
-                (first.as_ref().map(|trim| trim.distance_after), first)
-            }
+            Want::Share(share) => self.shared(nearest, rate_up(share)),
         };
         let may = |leg: &Leg| self.actions_left(&leg.key) > 1 && self.may_touch(&leg.key);
         trims.extend(first.filter(|_| may(nearest)));
@@ -65,6 +61,38 @@ impl Situation<'_> {
             trim.reaches = as_wanted;
         }
         trims
+    }
+
+    /// What giving up `share` of the endangered positions would lead to, and the trim of the nearest
+    /// one that leads there too: its own share where it is alone.
+    fn shared(&self, nearest: &Leg, share: Rate) -> (Option<f64>, Option<Candidate>) {
+        let along: Vec<&Leg> = self.hurt_along(nearest);
+        if along.is_empty() {
+            let first = self.capped(nearest, nearest.quantity * share);
+            return (first.as_ref().map(|trim| trim.distance_after), first);
+        }
+        let mut after = self.margin.clone();
+        for leg in along.into_iter().chain([nearest]) {
+            let order = self.order(leg, leg.quantity * share);
+            after = after.after_reduce(&leg.key, order).scope;
+        }
+        let aim = self.distance_of(self.key, self.line_after(&after));
+        (Some(aim), self.sized(nearest, aim))
+    }
+
+    /// The other positions that the same crash hurts.
+    fn hurt_along(&self, nearest: &Leg) -> Vec<&Leg> {
+        let hurt =
+            |leg: &&Leg| leg.key != nearest.key && (leg.side == Side::Long) == self.falls_hurt;
+        self.margin.legs.iter().filter(hurt).collect()
+    }
+
+    fn order(&self, leg: &Leg, quantity: Quantity) -> Reduction {
+        Reduction {
+            quantity,
+            price: self.expected_price(leg, quantity),
+            fee: self.desk.fee(&leg.key.symbol, self.policy),
+        }
     }
 
     /// Most of `leg` that one action may close, in whole lots.
@@ -134,11 +162,7 @@ impl Situation<'_> {
         quantity: Quantity,
     ) -> Option<Cut> {
         let quantity = self.fitting(leg, instrument, quantity)?;
-        let order = Reduction {
-            quantity,
-            price: self.expected_price(leg, quantity),
-            fee: self.desk.fee(&leg.key.symbol, self.policy),
-        };
+        let order = self.order(leg, quantity);
         let After { scope, freed } = self.margin.after_reduce(&leg.key, order);
         let freed = freed.floor_to(MONEY_STEP);
         let closes = quantity >= leg.quantity;

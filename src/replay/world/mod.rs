@@ -51,7 +51,7 @@ pub use joint::{JointFate, JointOutcome, JointPlayed, play_joint, plays_in};
 pub use play::play;
 pub use shock::{Shock, shock_factors};
 pub use stress::{Course, Present, PresentError, Stressed, Walk, stress};
-pub use tally::{JointReport, JointRow};
+pub use tally::{JointReport, JointRow, LostAccount};
 
 /// Which risk tiers hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::group::{Group, Posture};
+use super::group::{Group, JointTrial, Posture};
 use super::joint::{JointFate, JointOutcome, JointPlayed};
-use crate::replay::mean::{BPS, Mean, Quiet};
+use crate::replay::figures::{BPS, Ending, Figures, Sums};
+use crate::replay::path::Path;
 use crate::replay::policy::Policy;
+use crate::replay::report::LOST_MAX;
 
 /// All rows of a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -31,33 +33,24 @@ pub struct JointRow {
     pub legs: usize,
     /// Positions of both directions in one account.
     pub hedged: bool,
-    pub episodes: usize,
-    /// Episodes in which the unprotected account is liquidated.
-    pub at_risk: usize,
-    /// Share of those in which nothing is liquidated.
-    pub saved: Option<f64>,
-    /// Mean share of the positions still held at their end, weighted by notional.
-    pub kept: Option<f64>,
-    /// Mean of that share over the largest one that the money there was could have held.
-    pub kept_efficiency: Option<f64>,
-    /// Mean of fees and slippage in hundredths of a percent of the entry notional.
-    pub friction_bps: Option<f64>,
-    /// Mean of new margin over initial margin.
-    pub new_money: Option<f64>,
-    /// Mean of final equity over that at entry.
-    pub wealth: Option<f64>,
-    /// Acts per account and day in episodes that were never at risk.
-    pub needless_per_day: Option<f64>,
-    /// Mean share of the positions given up in them.
-    pub needless_trimmed: Option<f64>,
-    /// Episodes never at risk that the policy itself brought to liquidation.
-    pub made_worse: usize,
-    /// Lowest kept efficiency of an episode at risk.
-    pub worst: Option<f64>,
+    #[serde(flatten)]
+    pub figures: Figures,
     /// Trims in all episodes of the position with the nearest liquidation price, …
     pub trims_nearest: u64,
     /// … and of another one.
     pub trims_other: u64,
+    /// The first twenty episodes at risk that the guard lost; empty for baselines.
+    pub lost: Vec<LostAccount>,
+}
+
+/// An account in which something was liquidated.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LostAccount {
+    pub tapes: Vec<String>,
+    pub posture: Posture,
+    pub entered_ms: i64,
+    pub kept: f64,
+    pub friction_bps: f64,
 }
 
 type Key = (i64, usize, bool, usize, u32);
@@ -65,7 +58,12 @@ type Key = (i64, usize, bool, usize, u32);
 impl JointReport {
     /// Sums up in the order of `played`, so that the same episodes give the same figures to the bit.
     #[must_use]
-    pub fn of(groups: &[Group], policies: &[Policy], played: &[JointPlayed]) -> Self {
+    pub fn of(
+        paths: &[Path],
+        groups: &[Group],
+        policies: &[Policy],
+        played: &[JointPlayed],
+    ) -> Self {
         let mut sums: BTreeMap<Key, Sum> = BTreeMap::new();
         for episode in played {
             let Some(group) = groups.get(episode.trial.group) else {
@@ -78,7 +76,11 @@ impl JointReport {
                     continue;
                 };
                 let key = (group.bar_ms, group.paths.len(), hedged, place, leverage);
-                sums.entry(key).or_default().take(&episode.fate, outcome);
+                let sum = sums.entry(key).or_default();
+                sum.take(&episode.fate, outcome);
+                if episode.fate.at_risk && outcome.liquidated && sum.lost.len() < LOST_MAX {
+                    sum.lost.push(lost(paths, group, &episode.trial, outcome));
+                }
             }
         }
         let row = |(key, sum): (Key, Sum)| Some(sum.row(*policies.get(key.3)?, key));
@@ -90,43 +92,29 @@ impl JointReport {
 
 #[derive(Default)]
 struct Sum {
-    episodes: usize,
-    at_risk: usize,
-    saved: usize,
-    made_worse: usize,
-    kept: Mean,
-    efficiency: Mean,
-    friction: Mean,
-    new_money: Mean,
-    wealth: Mean,
-    quiet: Quiet,
-    worst: Option<f64>,
+    all: Sums,
     trims: (u64, u64),
+    lost: Vec<LostAccount>,
 }
 
 impl Sum {
     fn take(&mut self, fate: &JointFate, outcome: &JointOutcome) {
-        self.episodes += 1;
+        self.all.take(&Ending {
+            at_risk: fate.at_risk,
+            days: fate.days,
+            best: fate.best,
+            liquidated: outcome.liquidated,
+            kept: outcome.kept,
+            friction: outcome.friction,
+            new_money: outcome.new_money,
+            wealth: outcome.wealth,
+            actions: outcome.actions,
+        });
         self.trims.0 += u64::from(outcome.trims_nearest);
         self.trims.1 += u64::from(outcome.trims_other);
-        if !fate.at_risk {
-            self.made_worse += usize::from(outcome.liquidated);
-            self.quiet.take(fate.days, outcome.actions, outcome.kept);
-            return;
-        }
-        let efficiency = outcome.kept / fate.best;
-        self.at_risk += 1;
-        self.saved += usize::from(!outcome.liquidated);
-        self.kept.take(outcome.kept);
-        self.efficiency.take(efficiency);
-        self.friction.take(outcome.friction);
-        self.new_money.take(outcome.new_money);
-        self.wealth.take(outcome.wealth);
-        self.worst = Some(self.worst.map_or(efficiency, |worst| worst.min(efficiency)));
     }
 
-    fn row(&self, policy: Policy, (bar_ms, legs, hedged, _, leverage): Key) -> JointRow {
-        let saved = (self.at_risk > 0).then(|| self.saved as f64 / self.at_risk as f64);
+    fn row(self, policy: Policy, (bar_ms, legs, hedged, _, leverage): Key) -> JointRow {
         JointRow {
             policy: policy.name(),
             preset: policy.preset(),
@@ -134,20 +122,25 @@ impl Sum {
             bar_ms,
             legs,
             hedged,
-            episodes: self.episodes,
-            at_risk: self.at_risk,
-            saved,
-            kept: self.kept.get(),
-            kept_efficiency: self.efficiency.get(),
-            friction_bps: self.friction.get().map(|friction| friction * BPS),
-            new_money: self.new_money.get(),
-            wealth: self.wealth.get(),
-            needless_per_day: self.quiet.per_day(),
-            needless_trimmed: self.quiet.trimmed(),
-            made_worse: self.made_worse,
-            worst: self.worst,
+            figures: self.all.figures(),
             trims_nearest: self.trims.0,
             trims_other: self.trims.1,
+            lost: if policy.preset().is_some() {
+                self.lost
+            } else {
+                Vec::new()
+            },
         }
+    }
+}
+
+fn lost(paths: &[Path], group: &Group, trial: &JointTrial, outcome: &JointOutcome) -> LostAccount {
+    let names = group.paths.iter().filter_map(|path| paths.get(*path));
+    LostAccount {
+        tapes: names.map(|path| path.name.clone()).collect(),
+        posture: trial.episode.posture,
+        entered_ms: trial.episode.entered.as_millis(),
+        kept: outcome.kept,
+        friction_bps: outcome.friction * BPS,
     }
 }
