@@ -188,10 +188,12 @@ fn a_key_that_loses_its_right_to_trade_raises_an_alarm() {
         body: r#"{"code":-2015,"msg":"Invalid API-key, IP, or permissions for action."}"#
             .to_owned(),
     };
-    venue.face().inject(Fault {
-        times: 100,
-        ..Fault::once("POST", MARGIN, refusal)
-    });
+    for path in [MARGIN, acting::ORDER] {
+        venue.face().inject(Fault {
+            times: 100,
+            ..Fault::once("POST", path, refusal.clone())
+        });
+    }
     let mut program = home.run();
     program.until_said("CANNOT PROTECT");
     assert!(
@@ -199,11 +201,8 @@ fn a_key_that_loses_its_right_to_trade_raises_an_alarm() {
         "an alarm goes to standard error"
     );
     program.stop();
-    assert_eq!(
-        venue.posts(MARGIN).len(),
-        1,
-        "and does not hammer the exchange"
-    );
+    let tries = [MARGIN, acting::ORDER].map(|path| venue.posts(path).len());
+    assert_eq!(tries, [1, 1], "and does not hammer the exchange");
 }
 
 #[test]

@@ -373,11 +373,13 @@ fn a_trim_keeps_steps_minimum_and_its_share() {
 }
 
 #[test]
-fn dust_is_never_left_behind() {
-    // 0.003 BTC: after any trim less than the smallest order of 100 USDT per 0.001 would stay.
-    let mut small = named("BTCUSDT", dec!(15));
-    small.quantity = Quantity::of(dec!(0.003));
+fn no_dust_is_left_behind_where_the_least_value_binds_closing_orders_too() {
+    // 0.004 BTC: beside any trim of at least 250 USDT less than that would stay.
+    let slot = sided("BTCUSDT", PositionSide::Long);
+    let size = dec!(0.004);
+    let small = position(slot, Side::Long, size, MarginMode::Isolated, dec!(20));
     let mut world = World::new(policy(), vec![small], dec!(0));
+    world.position_mode = PositionMode::Hedge;
     let rules = world
         .instruments
         .get_mut(&key("BTCUSDT").symbol)
@@ -385,9 +387,13 @@ fn dust_is_never_left_behind() {
     rules.min_notional = money(dec!(250));
     world.start(Default::default());
     world.mark("BTCUSDT", dec!(96500));
+    world.run(10_000);
+    assert_eq!(world.sends(), [], "not for a small share");
+    world.mark("BTCUSDT", dec!(96000));
+    world.run(2_000);
     let sends = world.sends();
     assert_eq!(sends.len(), 1);
-    assert_eq!(reduced(&sends[0]), Quantity::of(dec!(0.003)));
+    assert_eq!(reduced(&sends[0]), Quantity::of(size));
     assert!(world.positions.is_empty());
 }
 

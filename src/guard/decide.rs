@@ -292,7 +292,12 @@ impl Guard {
         }
         let asset = self.desk.positions.get(key)?.position.margin_asset.clone();
         let under_way = self.flights.values().chain(&self.backlog);
-        let promised = under_way.map(|flight| flight.takes(&asset)).sum();
+        let promised = under_way.clone().map(|flight| flight.takes(&asset)).sum();
+        let moving = |asking: bool| -> Money {
+            let moving = under_way.clone().filter(|flight| flight.is_out() != asking);
+            moving.map(|flight| flight.moves_in(&asset)).sum()
+        };
+        let (asked, sent) = (moving(true), moving(false));
         let cross_seen = self.sees_scope(&Scope::Cross(asset));
         let feed = self.desk.feeds.get(&key.symbol);
         let sigmas = feed.and_then(|feed| feed.bars.sigmas());
@@ -313,9 +318,11 @@ impl Guard {
             bound_price: watch.bound_price,
             imagined: moved.is_some(),
             add_refused: watch.add_refused_until > now,
+            add_failed: watch.add_failed_until > now,
             may_cancel: self.cancels.allows(now),
             may_move: self.moves.allows(now),
-            moved_in: self.moved_in_today(now),
+            moved_in: self.moved_in_today(now) + asked,
+            moving: asked + sent,
         };
         Some(decide(&situation))
     }

@@ -164,7 +164,19 @@ impl Flight {
         }
     }
 
-    fn is_out(&self) -> bool {
+    /// What it brings in from the owner's other wallets.
+    pub(super) fn moves_in(&self, asset: &str) -> Money {
+        match &self.intent.kind {
+            IntentKind::MoveIn { amount, .. } if self.intent.margin_asset == asset => *amount,
+            IntentKind::MoveIn { .. }
+            | IntentKind::AddMargin { .. }
+            | IntentKind::Reduce { .. }
+            | IntentKind::TakeBack { .. }
+            | IntentKind::CancelOrders { .. } => Money::ZERO,
+        }
+    }
+
+    pub(super) fn is_out(&self) -> bool {
         !matches!(self.stage, Stage::Asking { .. })
     }
 

@@ -18,8 +18,10 @@ use rust_decimal::Decimal;
 
 /// Pause after a refusal that nothing but the trader can mend.
 const POWERLESS_PAUSE_MS: i64 = 60_000;
-/// Additions rest this long after the venue said that there is no balance for them.
+/// Additions rest this long after the venue said that there is no balance for them, or that it is busy.
 const NO_BALANCE_PAUSE_MS: i64 = 60_000;
+/// … and this long after they were refused for another reason, or lost: as long as a trim can be made.
+const ADDITION_FAILED_PAUSE_MS: i64 = 5 * 60_000;
 /// Pause before the next plan when the last one was known not to restore the target.
 pub(super) const SHORT_PAUSE_MS: i64 = 1_000;
 /// However long the venue wants to be left alone, the guard tries again after this; the network layer
@@ -122,6 +124,7 @@ impl Guard {
             watch.cooldown_until = watch.cooldown_until.min(longest);
             watch.rest_until = watch.rest_until.min(longest);
             watch.add_refused_until = watch.add_refused_until.min(longest);
+            watch.add_failed_until = watch.add_failed_until.min(longest);
             watch.told_at = watch.told_at.map(|at| at.min(now));
         }
         self.cancels = Pace::default();
@@ -174,14 +177,19 @@ impl Guard {
             self.aside_refused(id, format!("refused: {message}{code}"), now);
             return;
         }
-        let scope = intent.scope;
         let adds = matches!(intent.kind, IntentKind::AddMargin { .. });
+        let scope = intent.scope;
+        let mut another_way = false;
         let mut pause = SHORT_PAUSE_MS;
         if let Some(watch) = self.watch_mut(&scope) {
             watch.refusals = watch.refusals.saturating_add(1);
             pause = gap_ms(watch.refusals);
+            // At once another way, unless that was the other way already.
+            if adds {
+                let rest = addition_rest_ms(reaction);
+                another_way = watch.distrust_additions(now.plus_ms(rest), now);
+            }
             match reaction {
-                // At once another way, unless that was the other way already.
                 Reaction::NoBalance if adds => {
                     watch.add_refused_until = now.plus_ms(NO_BALANCE_PAUSE_MS);
                     pause = 0;
@@ -190,12 +198,16 @@ impl Guard {
                     watch.bound_price = true;
                     pause = 0;
                 }
-                Reaction::NoBalance | Reaction::BoundPrice => {}
                 Reaction::Powerless => pause = POWERLESS_PAUSE_MS,
-                Reaction::Resync
+                Reaction::NoBalance
+                | Reaction::BoundPrice
+                | Reaction::Resync
                 | Reaction::AlreadyFlat
                 | Reaction::RefreshFilters
                 | Reaction::RetryLater => {}
+            }
+            if another_way {
+                pause = 0;
             }
         }
         self.sight.want(Refresh::Account, now);
@@ -203,7 +215,7 @@ impl Guard {
             self.sight.want(Refresh::Rules, now);
         }
         let code = code.map_or_else(String::new, |code| format!(" (code {code})"));
-        if reaction == Reaction::Powerless {
+        if reaction == Reaction::Powerless && !another_way {
             let text = format!(
                 "CANNOT PROTECT {scope}: the exchange refuses: {message}{code}. Act by hand."
             );
@@ -367,8 +379,12 @@ impl Guard {
         if intent.is_rescue() && !intent.only_frees() {
             self.note_need(None);
         }
+        let lost = matches!(flight.stage, Stage::Looking { .. });
+        if lost {
+            self.distrust(&intent, true, now);
+        }
         if let Some(pace) = self.pace_of(&intent) {
-            pace.failed(matches!(flight.stage, Stage::Looking { .. }), now);
+            pace.failed(lost, now);
         }
         let text = format!("Not done: {}; {message}.", explain::deed(&intent));
         self.record_end(&intent, Ending::NotExecuted { message });
@@ -385,10 +401,23 @@ impl Guard {
             Severity::Warning
         };
         self.tell(&intent, ReportKind::NotDone, severity, text, now);
-        let lost = matches!(flight.stage, Stage::Looking { .. });
         if !lost || !self.put_back_again(&intent, flight.reaches, now) {
             self.out
                 .push_back(Action::Record(Entry::PlanEnded { plan: intent.plan }));
+        }
+    }
+
+    /// An addition that was lost a second time, or that the account does not show: a trim comes first.
+    fn distrust(&mut self, intent: &Intent, lost: bool, now: Timestamp) {
+        if !intent.is_rescue() || !matches!(intent.kind, IntentKind::AddMargin { .. }) {
+            return;
+        }
+        let Some(watch) = self.watch_mut(&intent.scope) else {
+            return;
+        };
+        let again = std::mem::replace(&mut watch.addition_lost, lost);
+        if again || !lost {
+            watch.distrust_additions(now.plus_ms(ADDITION_FAILED_PAUSE_MS), now);
         }
     }
 
@@ -429,6 +458,7 @@ impl Guard {
         self.out
             .push_back(Action::Record(Entry::PlanEnded { plan: intent.plan }));
         let pause = self.policy.cooldown_ms;
+        self.distrust(&intent, false, now);
         if intent.is_rescue()
             && let Some(watch) = self.watch_mut(&intent.scope)
         {
@@ -563,10 +593,27 @@ impl Guard {
     }
 }
 
+/// How long trims come before additions, after one was refused.
+const fn addition_rest_ms(reaction: Reaction) -> i64 {
+    match reaction {
+        Reaction::RetryLater | Reaction::NoBalance => NO_BALANCE_PAUSE_MS,
+        Reaction::Resync
+        | Reaction::AlreadyFlat
+        | Reaction::RefreshFilters
+        | Reaction::BoundPrice
+        | Reaction::Powerless => ADDITION_FAILED_PAUSE_MS,
+    }
+}
+
 /// The pauses that follow a rescue that was seen.
 fn rest_after(watch: &mut Watch, reaches: bool, cooldown_ms: i64, now: Timestamp) {
     watch.refusals = 0;
     watch.helpless = None;
+    watch.addition_lost = false;
+    if !reaches {
+        // The trim that came first has not been enough.
+        watch.add_failed_until = now;
+    }
     watch.rest_until = now.plus_ms(SHORT_PAUSE_MS);
     let pause = if reaches { cooldown_ms } else { SHORT_PAUSE_MS };
     watch.cooldown_until = now.plus_ms(pause);

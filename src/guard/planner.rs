@@ -107,11 +107,15 @@ pub(super) struct Situation<'a> {
     pub(super) imagined: bool,
     /// The venue has just refused an addition for lack of balance.
     pub(super) add_refused: bool,
+    /// An addition was just refused or lost: not the first choice.
+    pub(super) add_failed: bool,
     /// Resting orders may be cancelled: the venue has not just refused that.
     pub(super) may_cancel: bool,
-    /// Money may be moved in, and what was moved in today.
+    /// Money may be moved in, and what was moved in today or is asked about.
     pub(super) may_move: bool,
     pub(super) moved_in: Money,
+    /// What transfers that are asked about or under way take from the owner's other wallets.
+    pub(super) moving: Money,
 }
 
 impl Situation<'_> {
@@ -159,15 +163,20 @@ impl Situation<'_> {
             exceeds(candidate.distance_after, self.danger.distance, least)
         };
         let short_add = scaled(self.danger.needed, LEAST_ADD_SHARE);
-        let short_trim = scaled(target, LEAST_TRIM_SHARE);
+        // Where nothing is left to wait for, whatever can be given up in one act is better than nothing.
+        let short_trim = if self.danger.is_deep() {
+            LEAST_GAIN
+        } else {
+            scaled(target, LEAST_TRIM_SHARE)
+        };
         additions.retain(|add| gains(add, short_add));
         trims.retain(|trim| gains(trim, short_trim));
-        plan.chosen = self.choose(self.addition_of(&additions), &trims);
+        plan.chosen = self.choose(self.addition_of(&additions, &trims), &trims);
         plan.others = additions.into_iter().chain(trims).collect();
         if plan.chosen.is_none()
             && left > 0
             && self.may_touch(self.key)
-            && let Some(close) = self.close()
+            && let Some(close) = self.close().filter(|close| gains(close, LEAST_GAIN))
         {
             plan.others.push(close.clone());
             // A whole position is given up only where nothing less is left to wait for.
@@ -181,15 +190,29 @@ impl Situation<'_> {
     }
 
     /// The addition to make: what is free now, unless only more than that leads out of reach and the
-    /// danger is not so deep that every second counts.
-    fn addition_of<'c>(&self, additions: &'c [Candidate]) -> Option<&'c Candidate> {
-        let enough = additions.iter().find(|add| add.reaches);
-        let first = additions.first();
-        if self.danger.is_deep() {
-            first
-        } else {
-            enough.or(first)
+    /// danger is not so deep that every second counts. None where the last one came to nothing and a
+    /// trim can be made, or where in deep danger a trim does at once what money from elsewhere would
+    /// do in two steps.
+    fn addition_of<'c>(
+        &self,
+        additions: &'c [Candidate],
+        trims: &[Candidate],
+    ) -> Option<&'c Candidate> {
+        if self.add_failed && !trims.is_empty() {
+            return None;
         }
+        let enough = additions.iter().find(|add| add.reaches);
+        let enough = enough.or(additions.first());
+        if !self.danger.is_deep() {
+            return enough;
+        }
+        let mut at_once = additions
+            .iter()
+            .filter(|add| matches!(add.kind, IntentKind::AddMargin { .. }));
+        let rescued = trims
+            .iter()
+            .any(|trim| trim.reaches && self.leads_out(trim.distance_after));
+        at_once.next().or(enough.filter(|_| !rescued))
     }
 
     /// New margin first, because it keeps the position; then the cheapest trim that does what is

@@ -5,10 +5,11 @@ use super::action::Action;
 use super::event::Mode;
 use super::explain;
 use super::flight::Stage;
-use super::intent::{Ending, IntentId, Scope};
+use super::intent::{Ending, Intent, IntentId, Scope};
 use super::journal::Entry;
 use super::level::Level;
 use super::lifecycle::SHORT_PAUSE_MS;
+use super::watch::danger;
 use crate::domain::Timestamp;
 
 /// After a no the same danger is not asked about again for this long.
@@ -34,14 +35,13 @@ impl Guard {
         let Some(flight) = asked.cloned() else {
             return "This question is no longer open.".to_owned();
         };
-        let asked_about = flight.clone();
-        let intent = flight.intent;
+        let intent = flight.intent.clone();
         if self.paused || self.mode == Mode::Watch {
             self.withdraw(id, "paused or in watch mode", now);
             return "Not sent: paused or in watch mode.".to_owned();
         }
         let level = self.level_of(&intent.scope);
-        let same = asked_about.matches(&self.desk);
+        let same = flight.matches(&self.desk);
         let timely = if intent.is_rescue() {
             level >= Level::ActSoon
         } else {
@@ -52,6 +52,12 @@ impl Guard {
             return "Not sent: the situation has changed since the question.".to_owned();
         }
         self.flights.remove(&intent.scope);
+        if !self.still_fits(&intent, now) {
+            // Back, so that it can be withdrawn like any other.
+            self.flights.insert(intent.scope.clone(), flight);
+            self.withdraw(id, "the money for it is no longer there", now);
+            return "Not sent: the money for it is no longer there.".to_owned();
+        }
         let text = format!("Approved: {}.", explain::deed(&intent));
         self.out.push_back(Action::Unask {
             intent: id.clone(),
@@ -59,6 +65,29 @@ impl Guard {
         });
         self.launch(intent, flight.reaches, now);
         text
+    }
+
+    /// Do balances and budgets still allow what was asked about?
+    fn still_fits(&self, intent: &Intent, now: Timestamp) -> bool {
+        let found = self
+            .watches
+            .iter()
+            .find(|(known, _)| *known == intent.scope);
+        let line = found.and_then(|(_, watch)| {
+            let line = watch.lines.iter().find(|line| line.key == intent.key)?;
+            let can_add = watch.can_add == Some(true);
+            let danger = danger(line, can_add, &self.desk, &self.gauge, &self.policy)?;
+            Some((line, danger))
+        });
+        if !intent.is_rescue() {
+            return true;
+        }
+        line.and_then(|(line, danger)| {
+            self.in_situation(&intent.scope, line, danger, None, now, |situation| {
+                situation.still_fits(&intent.kind)
+            })
+        })
+        .unwrap_or(false)
     }
 
     /// The trader, or a silence that means hold, has said no: the same danger is not asked about

@@ -33,6 +33,8 @@ const CLEARLY_WORSE: f64 = 0.5;
 pub(super) struct Line {
     pub(super) key: PositionKey,
     pub(super) falls_hurt: bool,
+    /// Does a move towards the line hurt this position? Not so the smaller side of a hedge.
+    pub(super) hurt: bool,
     /// Own number.
     pub(super) own: Option<Price>,
     /// The venue's number, while it belongs to the present state.
@@ -103,6 +105,10 @@ pub(super) struct Watch {
     pub(super) bound_price: bool,
     /// The venue refused an addition for lack of balance: no more additions before this.
     pub(super) add_refused_until: Timestamp,
+    /// An addition was refused or lost for another reason: trims come first before this.
+    pub(super) add_failed_until: Timestamp,
+    /// The addition before was lost on the way: once that may be chance.
+    pub(super) addition_lost: bool,
     /// Refusals in a row, for growing pauses.
     pub(super) refusals: u32,
     /// The plan under way and when its first act was sent.
@@ -131,6 +137,8 @@ impl Default for Watch {
             mismatch_told: false,
             bound_price: false,
             add_refused_until: Timestamp::ZERO,
+            add_failed_until: Timestamp::ZERO,
+            addition_lost: false,
             refusals: 0,
             began: None,
             put_back_plan: None,
@@ -162,6 +170,15 @@ impl Watch {
         }
         self.lower_since = None;
         measured
+    }
+
+    /// An addition has not come about: what can be trimmed is trimmed before another is tried. Says
+    /// whether additions were still trusted until now.
+    pub(super) fn distrust_additions(&mut self, until: Timestamp, now: Timestamp) -> bool {
+        let trusted = self.add_failed_until <= now;
+        self.add_failed_until = until;
+        self.can_add = None;
+        trusted
     }
 
     /// The next instant at which a pause ends.
@@ -241,7 +258,12 @@ impl Watch {
             let can_add = self.can_add == Some(true);
             Some((index, danger(line, can_add, desk, gauge, policy)?))
         });
-        dangers.min_by(|(_, a), (_, b)| a.nearness().total_cmp(&b.nearness()))
+        // Both sides of a symbol share one line: it is the side that is hurt there which it endangers.
+        let spared = |index: usize| self.lines.get(index).is_some_and(|line| !line.hurt);
+        dangers.min_by(|(a, one), (b, other)| {
+            let nearer = one.nearness().total_cmp(&other.nearness());
+            nearer.then_with(|| spared(*a).cmp(&spared(*b)))
+        })
     }
 }
 
@@ -344,6 +366,7 @@ fn lines_of(
         Line {
             key: position.key.clone(),
             falls_hurt,
+            hurt: (position.side == Side::Long) == falls_hurt,
             own,
             venue,
             alone,
@@ -355,15 +378,14 @@ fn lines_of(
     desk.members(scope).map(line_of).collect()
 }
 
-/// Mark of `symbol` at which `margin` dies when its other symbols move along as they do in a crash:
-/// those that are hurt by it with the larger beta, those that are counted on with the smaller one.
-pub(super) fn line_together(
+/// How the symbols of `margin` move with `symbol` in a crash: those that are hurt by it by the larger
+/// beta, those that are counted on by the smaller one.
+pub(super) fn crash_of(
     margin: &ScopeMargin,
     joint: &Joint,
     symbol: &Symbol,
-    mark: Price,
     falls_hurt: bool,
-) -> Option<Price> {
+) -> Shock {
     let mut shock = Shock::of(symbol);
     for leg in margin.legs.iter().filter(|leg| leg.key.symbol != *symbol) {
         let other = &leg.key.symbol;
@@ -375,6 +397,18 @@ pub(super) fn line_together(
         };
         shock.betas.insert(other.clone(), rate_up(beta));
     }
+    shock
+}
+
+/// Mark of `symbol` at which `margin` dies when its other symbols move along.
+pub(super) fn line_together(
+    margin: &ScopeMargin,
+    joint: &Joint,
+    symbol: &Symbol,
+    mark: Price,
+    falls_hurt: bool,
+) -> Option<Price> {
+    let shock = crash_of(margin, joint, symbol, falls_hurt);
     let reach = margin.reach(&shock);
     let share = if falls_hurt { reach.down } else { reach.up }?;
     let factor = if falls_hurt {

@@ -133,7 +133,12 @@ impl ScopeMargin {
     /// Wallet with which the liquidation price of `symbol` would be `line`.
     #[must_use]
     pub fn wallet_for_line(&self, symbol: &Symbol, line: Price) -> Money {
-        let mut moved = self.at_mark(symbol, line);
+        self.at_mark(symbol, line).balanced_wallet()
+    }
+
+    /// Wallet with which the scope would stand exactly on its line, at its present marks.
+    pub(super) fn balanced_wallet(&self) -> Money {
+        let mut moved = self.clone();
         // One unit more in the wallet is one unit more of health, less what its close fee takes.
         let mut gain = Decimal::ONE;
         for _ in 0..WALLET_STEPS {

@@ -12,7 +12,7 @@ use rust_decimal::Decimal;
 use super::collateral::Collateral;
 use super::leg::Leg;
 use super::scope::ScopeMargin;
-use crate::domain::{ContractKind, Price, Rate, Symbol};
+use crate::domain::{ContractKind, Money, Price, Rate, Symbol};
 
 /// Steps down to nothing, each this share of the present price.
 const STEPS_DOWN: u32 = 64;
@@ -101,6 +101,12 @@ impl ScopeMargin {
                 .map(|share| Rate::of(-share)),
             up: path.first_change(up).map(Rate::of),
         }
+    }
+
+    /// Wallet with which `shock` would lead to liquidation at the size `share` (negative: a fall).
+    #[must_use]
+    pub fn wallet_for_shock(&self, shock: &Shock, share: Rate) -> Money {
+        self.after_shock(shock, share).balanced_wallet()
     }
 
     /// The scope after `shock` of size `share` (negative: a fall).

@@ -4,11 +4,11 @@ use rust_decimal::Decimal;
 
 use super::{Candidate, LEAST_ADD, MONEY_STEP, Situation, rate_of, wished_line};
 use crate::domain::{MarginMode, Money, PositionKey, Rate};
-use crate::forecast::scaled;
 use crate::forecast::schedule::{FARTHEST, restored};
+use crate::forecast::{rate_up, scaled};
 use crate::guard::explain;
 use crate::guard::intent::{IntentKind, Scope};
-use crate::guard::watch::{Danger, reach};
+use crate::guard::watch::{Danger, crash_of, reach};
 use crate::margin::{Leg, ScopeMargin};
 
 /// An addition below this share of the notional, a tenth of a percent, would not be felt.
@@ -85,7 +85,8 @@ impl Situation<'_> {
 
     /// Could money be put in now, enough to be felt?
     pub(in crate::guard) fn can_add(&self) -> bool {
-        self.addition_room().is_ok() || self.free_first().or_else(|| self.bring_in()).is_some()
+        let somehow = || self.free_first().or_else(|| self.bring_in()).is_some();
+        !self.add_failed && (self.addition_room().is_ok() || somehow())
     }
 
     /// How much may be added now.
@@ -180,8 +181,28 @@ impl Situation<'_> {
         let reach = reach(feed, false, self.gauge, self.policy, falls);
         let rate = rate_of(scope, leg);
         let target = restored(reach.needed, self.policy.triggers.restore_factor, rate);
-        let line = wished_line(leg.mark, target, falls)?;
-        Some(scope.wallet_for_line(&leg.key.symbol, line))
+        self.wallet_for(scope, leg, target, falls)
+    }
+
+    /// Wallet with which the line of `leg` would be `target` (a fraction) away, also where the other
+    /// symbols of `scope` move along.
+    pub(super) fn wallet_for(
+        &self,
+        scope: &ScopeMargin,
+        leg: &Leg,
+        target: f64,
+        falls_hurt: bool,
+    ) -> Option<Money> {
+        let symbol = &leg.key.symbol;
+        let line = wished_line(leg.mark, target, falls_hurt)?;
+        let alone = scope.wallet_for_line(symbol, line);
+        if scope.legs.iter().all(|other| other.key.symbol == *symbol) {
+            return Some(alone);
+        }
+        let crash = crash_of(scope, &self.desk.joint, symbol, falls_hurt);
+        let share = rate_up(target);
+        let share = if falls_hurt { -share } else { share };
+        Some(alone.max(scope.wallet_for_shock(&crash, share)))
     }
 
     /// What the venue itself may take from the free balance for other isolated positions with

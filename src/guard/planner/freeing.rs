@@ -106,13 +106,9 @@ impl Situation<'_> {
             return None;
         }
         let leg = self.leg(self.key)?;
-        let line = wished_line(
-            leg.mark,
-            self.restored_distance(),
-            self.falls_hurt(self.key),
-        )?;
-        let wanted = self.margin.wallet_for_line(&self.key.symbol, line) - self.margin.wallet;
-        let wanted = wanted.ceil_to(MONEY_STEP);
+        let target = self.restored_distance();
+        let wanted = self.wallet_for(self.margin, leg, target, self.falls_hurt(self.key))?;
+        let wanted = (wanted - self.margin.wallet).ceil_to(MONEY_STEP);
         let asset = self.asset(self.key);
         let most = wanted.min(budgets.add_per_action);
         let (most, room) = match self.scope {
@@ -125,10 +121,16 @@ impl Situation<'_> {
             }
         };
         let short = most - room;
-        let (kind, moved) = move_in(self.desk, self.policy, &asset, short, self.moved_in)?;
+        let (kind, moved) = move_in(
+            self.desk,
+            self.policy,
+            &asset,
+            short,
+            (self.moved_in, self.moving),
+        )?;
         let amount = (room + moved).min(most).floor_to(MONEY_STEP);
         let after = self.margin.after_add(amount);
-        let line_after = after.liquidation_price(&self.key.symbol);
+        let line_after = self.line_after(&after);
         let distance_after = self.distance_of(self.key, line_after);
         Some(Candidate {
             label: format!("move {moved} {asset} in"),
@@ -141,6 +143,26 @@ impl Situation<'_> {
             price: self.price(&after, distance_after, Money::ZERO),
             new_money: moved,
         })
+    }
+}
+
+impl Situation<'_> {
+    /// Could `kind` be planned now as it was when it was asked about?
+    pub(in crate::guard) fn still_fits(&self, kind: &IntentKind) -> bool {
+        match kind {
+            IntentKind::AddMargin { amount } => {
+                self.addition_room().is_ok_and(|room| room >= *amount)
+            }
+            IntentKind::MoveIn { amount, .. } => {
+                let asset = self.asset(self.key);
+                let moved = (self.moved_in, self.moving);
+                let now = move_in(self.desk, self.policy, &asset, *amount, moved);
+                now.is_some_and(|(kind_now, _)| kind_now == *kind)
+            }
+            IntentKind::Reduce { .. }
+            | IntentKind::CancelOrders { .. }
+            | IntentKind::TakeBack { .. } => true,
+        }
     }
 }
 
@@ -178,16 +200,17 @@ impl Guard {
 }
 
 /// Moving how much of `asset` in from where brings `wanted`, or most of it? Within the budget of the
-/// day, of which `moved_today` is used. The spot wallet first, unless only the other has enough.
+/// day, of which `moved` is used, and without what is `leaving` already. The spot wallet first, unless
+/// only the other has enough.
 /// `None` where that is not allowed, or nothing is known to be there.
 fn move_in(
     desk: &Desk,
     policy: &Policy,
     asset: &str,
     wanted: Money,
-    moved_today: Money,
+    (moved, leaving): (Money, Money),
 ) -> Option<(IntentKind, Money)> {
-    let left = policy.allowance.move_in_per_day - moved_today;
+    let left = policy.allowance.move_in_per_day - moved;
     let wanted = wanted.min(left).floor_to(MONEY_STEP);
     if wanted < LEAST_FREED {
         return None;
@@ -202,7 +225,7 @@ fn move_in(
         OutsideWallet::Spot => outside.spot,
         OutsideWallet::Funding => outside.funding,
     };
-    let amount = wanted.min(there).floor_to(MONEY_STEP);
+    let amount = wanted.min(there - leaving).floor_to(MONEY_STEP);
     (amount >= LEAST_FREED).then_some((IntentKind::MoveIn { amount, from }, amount))
 }
 

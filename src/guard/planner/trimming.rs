@@ -46,6 +46,14 @@ impl Situation<'_> {
             Want::Distance(target) => (Some(target), self.sized(nearest, target)),
             Want::Share(share) => self.shared(nearest, rate_up(share)),
         };
+        // Where a share would cost more than it brings, a whole rescue.
+        let (aim, first) = match aim {
+            Some(aim) if exceeds(aim, self.danger.distance, LEAST_GAIN) => (Some(aim), first),
+            Some(_) | None => {
+                let target = self.restored_distance();
+                (Some(target), self.sized(nearest, target))
+            }
+        };
         let may = |leg: &Leg| self.actions_left(&leg.key) > 1 && self.may_touch(&leg.key);
         trims.extend(first.filter(|_| may(nearest)));
         if let Some(aim) = aim {
@@ -55,6 +63,19 @@ impl Situation<'_> {
                     .filter(|leg| may(leg))
                     .filter_map(|leg| self.sized(leg, aim)),
             );
+        }
+        // In the band of small shares a position is not given up because less of it cannot be traded.
+        let whole = |trim: &Candidate| match &trim.kind {
+            IntentKind::Reduce { quantity, .. } => self
+                .leg(&trim.key)
+                .is_some_and(|leg| *quantity >= leg.quantity),
+            IntentKind::AddMargin { .. }
+            | IntentKind::TakeBack { .. }
+            | IntentKind::CancelOrders { .. }
+            | IntentKind::MoveIn { .. } => false,
+        };
+        if !self.danger.is_deep() {
+            trims.retain(|trim| !whole(trim));
         }
         for trim in &mut trims {
             let as_wanted = aim.is_none_or(|aim| !exceeds(aim, trim.distance_after, LEAST_GAIN));
@@ -143,10 +164,13 @@ impl Situation<'_> {
         self.capped(leg, high)
     }
 
-    /// Close of the nearest position, entirely.
+    /// Close of the nearest position: all of it, or what one action may close.
     pub(super) fn close(&self) -> Option<Candidate> {
         let leg = self.leg(self.key)?;
         let instrument = self.desk.rules.get(&leg.key.symbol)?.instrument.as_ref()?;
+        if self.budgets().trim_per_action < Rate::ONE {
+            return self.capped(leg, leg.quantity);
+        }
         let most = leg.quantity.min(instrument.limit_lot.max);
         let mut close = self.reduce(leg, instrument, most)?;
         // Too large for one order: the rest follows at once.
@@ -263,9 +287,12 @@ impl Situation<'_> {
             PositionMode::Hedge => instrument.min_notional.at(leg.mark)?.ceil_to(lot.step),
         };
         let quantity = quantity.max(least).min(leg.quantity);
+        // What is left must be closable: below the smallest lot nothing is; below the minimum value a
+        // reduce-only order is, which hedge mode does not know.
         let rest = leg.quantity - quantity;
         let dust = rest < lot.min
-            || leg.notional(leg.mark) * rest.ratio(leg.quantity)? < instrument.min_notional;
+            || self.desk.position_mode == PositionMode::Hedge
+                && leg.notional(leg.mark) * rest.ratio(leg.quantity)? < instrument.min_notional;
         let quantity = if dust && rest.is_positive() && leg.quantity <= instrument.limit_lot.max {
             leg.quantity
         } else {
