@@ -346,7 +346,7 @@ impl Guard {
         let feed = self.desk.feeds.get(&loan.key.symbol)?;
         let falls = loan.side == Side::Long;
         self.gauge
-            .needed(&feed.bars, &feed.quick, feed.thin, falls)?;
+            .needed(&feed.bars, &feed.quick, feed.thin(&self.policy), falls)?;
         let act = reach(feed, false, &self.gauge, &self.policy, falls).needed;
         let factor = self.policy.allowance.give_back.factor;
         let wished = scaled(act.max(share(loan.rescued_at)), factor);
