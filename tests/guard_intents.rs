@@ -773,7 +773,7 @@ fn an_order_that_a_private_event_ends_late_is_seen_in_the_position() {
         told.contains("Known now: the exchange has carried this out"),
         "{told}"
     );
-    world.run(15_000);
+    world.run(45_000);
     assert!(world.sends().len() > sent, "guarded on");
 }
 

@@ -900,7 +900,7 @@ fn an_acknowledged_transfer_that_a_loss_hides_holds_nothing_up() {
     world.frozen = None;
     let began = world.now;
     world.event(Event::Outcome {
-        intent: intent.id.clone(),
+        intent: intent.id,
         outcome: plimsoll::guard::intent::Outcome::Done { fill: None },
     });
     world.run(10_000);
@@ -932,4 +932,25 @@ fn a_transfer_of_unknown_outcome_leaves_once_and_stays_on_the_budget() {
         let last = &told.last().expect("told").text;
         assert!(last.contains("it counts on the budget"), "{last}");
     }
+}
+
+#[test]
+fn of_an_addition_to_what_was_sold_in_part_meanwhile_only_the_rest_is_lent() {
+    let mut policy = giving();
+    policy.budgets.trim_per_action = Rate::ZERO;
+    let mut world = World::calm(policy);
+    world.answers.push_back(Answer::Silence);
+    world.mark("BTCUSDT", DANGER);
+    let first = world.last_send();
+    let held = world.positions.get_mut(&key("BTCUSDT")).expect("held");
+    held.quantity = Quantity::of(dec!(0.25));
+    held.isolated_wallet = held.isolated_wallet * Rate::of(dec!(0.5));
+    world.event(Event::Outcome {
+        intent: first.id.clone(),
+        outcome: plimsoll::guard::intent::Outcome::Done { fill: None },
+    });
+    world.idle(1_000);
+    assert_eq!(last_ending(&world), Ending::Verified { fill: None });
+    let lent = loans(&world).last().expect("a loan").amount;
+    assert!(lent <= added(&first) * Rate::of(dec!(0.5)), "{lent}");
 }

@@ -11,13 +11,12 @@
 mod world;
 
 use plimsoll::domain::{
-    Book, BookLevel, HOUR_MS, MINUTE_MS, MarginMode, Money, Position, PositionMode, PositionSide,
-    Quantity, Rate, Side, Symbol,
+    MINUTE_MS, MarginMode, Money, Position, PositionMode, PositionSide, Quantity, Rate, Side,
 };
 use plimsoll::guard::action::{Action, ReportKind};
-use plimsoll::guard::event::{Command, Event, Mode, Refresh};
-use plimsoll::guard::intent::{Intent, IntentKind, Reaction, Resolution};
-use plimsoll::guard::journal::{Recovered, Spent};
+use plimsoll::guard::event::{Command, Mode};
+use plimsoll::guard::intent::{Intent, IntentKind, Reaction};
+use plimsoll::guard::journal::Recovered;
 use plimsoll::guard::policy::Policy;
 use rust_decimal::{Decimal, dec};
 use world::*;

@@ -233,7 +233,8 @@ impl MinuteBars {
         }
     }
 
-    /// A bar is complete. What passed over a short gap is spread evenly over gap and bar.
+    /// A bar is complete. What passed over a short gap is spread evenly over gap and bar; after a gap
+    /// that is too long for the pace, what was before counts by its age.
     fn finish(&mut self, range: Range, start: i64, span_ms: i64) {
         let gap = self
             .before
@@ -249,13 +250,17 @@ impl MinuteBars {
         let took = gap.saturating_add(span_ms);
         let minutes = took as f64 / MINUTE_MS as f64;
         let variance = variance_of(range, before) / minutes;
-        for (average, half_life) in self.averages.iter_mut().zip(HALF_LIVES_MIN) {
-            average.take(variance, (-minutes / half_life).exp2());
-        }
-        self.seen_ms = self.seen_ms.saturating_add(took);
         let silent = self
             .before
             .map_or(0, |(end, _)| start.saturating_sub(end).max(0));
+        let lost_minutes = silent as f64 / MINUTE_MS as f64;
+        for (average, half_life) in self.averages.iter_mut().zip(HALF_LIVES_MIN) {
+            if silent > PACE_WITHIN_MS {
+                average.fade((-lost_minutes / half_life).exp2());
+            }
+            average.take(variance, (-minutes / half_life).exp2());
+        }
+        self.seen_ms = self.seen_ms.saturating_add(took);
         let kept = recent(self.recent_ms, silent);
         self.recent_ms = kept.saturating_add(took).min(PACE_WITHIN_MS);
         if silent > LONGEST_GAP_MS {
@@ -289,6 +294,12 @@ impl Average {
     fn take(&mut self, value: f64, keep: f64) {
         self.sum = keep * self.sum + (1.0 - keep) * value;
         self.weight = keep * self.weight + (1.0 - keep);
+    }
+
+    /// What was taken so far counts for `keep` of what it did.
+    fn fade(&mut self, keep: f64) {
+        self.sum *= keep;
+        self.weight *= keep;
     }
 
     fn variance(&self) -> f64 {
@@ -421,6 +432,37 @@ mod tests {
         flat(&mut bars, 120 + 24 * 60 + 1, 59, 0.001);
         assert_eq!(bars.sigmas(), None);
         assert_eq!(bars.history_ms(), 59 * MINUTE_MS);
+    }
+
+    #[test]
+    fn the_pace_of_long_ago_is_not_believed_until_it_is_seen_again_or_read() {
+        let mut bars = MinuteBars::default();
+        flat(&mut bars, 0, 120, 0.001);
+        assert!(bars.hour_sigma().is_some() && !bars.is_torn());
+        // An hour of silence leaves an hour that counts, eight leave nothing.
+        for (gap, known) in [(10, true), (60, true), (116, false), (480, false)] {
+            let mut after = bars.clone();
+            after.update(price(100.0), at((120 + gap) * MINUTE_MS + 1_000));
+            assert_eq!(after.hour_sigma().is_some(), known, "{gap}");
+            assert_eq!(after.is_torn(), gap > 10, "{gap}");
+        }
+        let mut slept = bars.clone();
+        slept.update(price(100.0), at(600 * MINUTE_MS + 1_000));
+        let mut read = slept.clone();
+        flat(&mut slept, 600, 4, 0.003);
+        assert_eq!(slept.hour_sigma(), None);
+        flat(&mut slept, 604, 2, 0.003);
+        let pace = slept.hour_sigma().expect("five minutes are enough");
+        // What was before the sleep hardly counts: about 0.003 in five of six minutes.
+        assert!(pace > 2.0 * bars.hour_sigma().expect("known"), "{pace}");
+        assert!(slept.is_torn());
+        flat(&mut slept, 606, 55, 0.003);
+        assert!(!slept.is_torn(), "an hour was seen since");
+        let bar = |minute: i64| (at(minute * MINUTE_MS), range(100.0, 100.4, 100.0));
+        let history: Vec<(Timestamp, Range)> = (480..600).map(bar).collect();
+        read.take_history(&history);
+        assert!(!read.is_torn());
+        assert!(read.hour_sigma() > bars.hour_sigma());
     }
 
     #[test]

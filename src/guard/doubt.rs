@@ -66,13 +66,25 @@ impl Doubt {
 }
 
 impl Guard {
-    pub(super) fn doubt(&mut self, doubt: Option<Doubt>) {
-        if let Some(doubt) = doubt {
-            if self.doubts.len() >= KEPT_MAX {
-                self.doubts.remove(0);
-            }
-            self.doubts.push(doubt);
+    /// Keeps a doubt, unless the position shows already what it is about. Is it kept?
+    pub(super) fn doubt(&mut self, doubt: Option<Doubt>) -> bool {
+        let Some(doubt) = doubt else {
+            return false;
+        };
+        let held = self.held_for(&doubt.intent);
+        if doubt.is_shown(held, Timestamp::ZERO) {
+            return false;
         }
+        if self.doubts.len() >= KEPT_MAX {
+            self.doubts.remove(0);
+        }
+        self.doubts.push(doubt);
+        true
+    }
+
+    fn held_for(&self, intent: &Intent) -> Option<Quantity> {
+        let held = self.desk.positions.get(&intent.key)?;
+        (held.position.side == intent.side).then_some(held.position.quantity)
     }
 
     /// What may still be taken from a position by orders that have no flight any more.
@@ -126,7 +138,7 @@ impl Guard {
         let filled = fill.map_or(quantity, |fill| fill.quantity);
         for doubt in &mut self.doubts {
             if doubt.intent.key == intent.key && doubt.intent.id != intent.id {
-                doubt.base = doubt.base - filled;
+                doubt.base -= filled;
             }
         }
     }
@@ -138,9 +150,7 @@ impl Guard {
         }
         let (mut kept, mut shown) = (Vec::new(), Vec::new());
         for mut doubt in std::mem::take(&mut self.doubts) {
-            let held = self.desk.positions.get(&doubt.intent.key);
-            let held = held.filter(|held| held.position.side == doubt.intent.side);
-            if doubt.is_shown(held.map(|held| held.position.quantity), taken_at) {
+            if doubt.is_shown(self.held_for(&doubt.intent), taken_at) {
                 shown.push(doubt);
                 continue;
             }
@@ -186,7 +196,11 @@ impl Guard {
         self.record_resolution(id, resolution.clone());
         let deed = explain::deed(&doubt.intent);
         if let Resolution::Executed { fill } = resolution {
-            self.doubt(Doubt::new(&doubt.intent, doubt.sent_at, *fill, true, now));
+            let mut known = doubt.clone();
+            let most = doubt.quantity;
+            let filled = fill.map_or(most, |fill| fill.quantity);
+            (known.quantity, known.final_at) = (filled.min(most), Some(now));
+            self.doubt(Some(known));
             self.sight.want(Refresh::Account, now);
             let text = format!("Known now: the exchange has carried this out: {deed}.");
             self.end_doubt(&doubt, Ending::Unverified { fill: *fill }, text, now);

@@ -156,6 +156,10 @@ impl Guard {
             self.loans.stir(&intent.key, now);
             return;
         }
+        // What was closed since it was sent has taken its share of the addition along.
+        let left = position.quantity.ratio(intent.before.quantity);
+        let left = left.unwrap_or(Rate::ZERO).min(Rate::ONE);
+        let amount = (amount * left).floor_to(MONEY_STEP);
         // What happened to the position since the last look happened to the older loan.
         let mut before = position.clone();
         before.isolated_wallet -= amount;

@@ -307,7 +307,8 @@ impl Guard {
         };
         let sent_at = flight.charged_at;
         let intent = flight.intent;
-        self.doubt(Doubt::new(&intent, sent_at, fill, !open, now));
+        let doubted = self.doubt(Doubt::new(&intent, sent_at, fill, !open, now));
+        let open = open && doubted;
         // An order that may still be filled stays open in the journal: a restart asks again.
         if !open {
             self.record_end(&intent, Ending::Unverified { fill });

@@ -9,7 +9,9 @@ use super::level::Level;
 use super::policy::Policy;
 use crate::domain::{Money, PositionKey, Price, Rate, Side, Symbol, Timestamp};
 use crate::forecast::schedule::{ADD_AT, INNER, TRIM_AT};
-use crate::forecast::{Gauge, Joint, breach, distance, exceeds, nearness, rate_up, scaled, share};
+use crate::forecast::{
+    Gauge, Joint, beyond, breach, distance, exceeds, nearness, rate_up, scaled, share,
+};
 use crate::margin::{ScopeMargin, Shock, Tally, Verdict};
 use rust_decimal::Decimal;
 
@@ -403,7 +405,7 @@ pub(super) fn danger(
     let falls = line.falls_hurt;
     let mut reach = reach_at(feed, 0.0, can_add, gauge, policy, falls);
     // A thin book widens what is needed, but never so far that it alone makes the danger deep.
-    let room = (scaled(distance, THIN_MOST) - reach.needed).max(0.0);
+    let room = beyond(scaled(distance, THIN_MOST), reach.needed).max(0.0);
     let thin = feed.thin(policy).min(room);
     if thin > 0.0 {
         reach = reach_at(feed, thin, can_add, gauge, policy, falls);
