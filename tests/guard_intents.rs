@@ -917,3 +917,35 @@ fn what_a_trim_freed_is_put_back_although_another_position_was_added_to() {
     assert_eq!(halves.count(), 1);
     assert!(sends.iter().any(|intent| intent.key == key("ETHUSDT")));
 }
+
+#[test]
+fn a_trim_that_was_seen_to_move_no_line_is_not_repeated_while_the_wallet_is_short() {
+    let mut short = isolated_long();
+    short.key = key("ETHUSDT");
+    short.margin_mode = plimsoll::domain::MarginMode::Cross;
+    short.isolated_wallet = Money::ZERO;
+    let mut world = World::new(policy(), vec![isolated_long(), short], dec!(2500));
+    world.start(Recovered::default());
+    world.command(Command::Pause);
+    world.mark("BTCUSDT", DANGER);
+    world.mark("ETHUSDT", DANGER);
+    world.command(Command::Resume);
+    world.run(60_000);
+    let trims = |world: &World| {
+        let sends = world.sends().into_iter();
+        sends
+            .filter(|intent| intent.key == key("BTCUSDT") && reduced(intent).is_positive())
+            .count()
+    };
+    assert_eq!(
+        trims(&world),
+        1,
+        "0 is free: what is freed backs the cross account"
+    );
+    let told = text_of(&world, ReportKind::NotDone);
+    assert!(told.contains("Not put back into BTCUSDT"), "{told}");
+    // In deep danger it is trimmed all the same.
+    world.mark("BTCUSDT", dec!(95600));
+    world.run(2_000);
+    assert!(trims(&world) > 1);
+}

@@ -35,7 +35,7 @@ mod verify;
 mod view;
 mod watch;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::domain::{Account, Symbol, Timestamp};
@@ -76,6 +76,8 @@ pub struct Guard {
     backlog: Vec<Flight>,
     /// Reductions that may still take something although nobody waits for them.
     doubts: Vec<Doubt>,
+    /// Isolated positions of which what a trim freed could not be put back: the cross account took it.
+    barren: BTreeSet<Scope>,
     /// Executed first halves that wait for the first account picture.
     unfinished: Vec<(Intent, Option<intent::FillReport>)>,
     sight: Sight,
@@ -110,6 +112,7 @@ impl Guard {
             flights: BTreeMap::new(),
             backlog: Vec::new(),
             doubts: Vec::new(),
+            barren: BTreeSet::new(),
             unfinished: Vec::new(),
             sight: Sight::new(now),
             barred: false,

@@ -13,7 +13,8 @@ use super::flight::{
 use super::intent::{Ending, FillReport, Intent, IntentId, IntentKind, Scope};
 use super::journal::Entry;
 use super::lifecycle::{LEAST_RECYCLE, MONEY_STEP, SHORT_PAUSE_MS};
-use super::watch::Watch;
+use super::planner::Plan;
+use super::watch::{Danger, Watch};
 use crate::domain::{Money, Timestamp};
 
 /// How long an acknowledged act is still looked for.
@@ -207,9 +208,18 @@ impl Guard {
         now: Timestamp,
     ) {
         match self.to_put_back(intent, fill, now) {
-            Ok(amount) if self.recycle(intent, amount, reaches, now) => return,
+            Ok(amount) if self.recycle(intent, amount, reaches, now) => {
+                self.barren.remove(&intent.scope);
+                return;
+            }
             Ok(_) | Err(None) => {}
             Err(Some(why)) => {
+                if self.free_beside(intent) < LEAST_RECYCLE {
+                    let watches = &self.watches;
+                    self.barren
+                        .retain(|scope| watches.iter().any(|(known, _)| known == scope));
+                    self.barren.insert(intent.scope.clone());
+                }
                 let text = explain::not_put_back(intent, &why);
                 self.tell(intent, ReportKind::NotDone, Severity::Warning, text, now);
             }
@@ -250,6 +260,25 @@ impl Guard {
             )));
         }
         Ok(amount)
+    }
+
+    /// The plan without a trim that was just seen to move no line, because what it frees cannot be put
+    /// back while the wallet is short. In deep danger less is at stake after it all the same.
+    pub(super) fn without_barren(&self, mut plan: Plan, scope: &Scope, danger: &Danger) -> Plan {
+        let Some(chosen) = &plan.chosen else {
+            return plan;
+        };
+        let recycles = matches!(chosen.kind, IntentKind::Reduce { recycle: true, .. });
+        let held = self.desk.positions.get(&chosen.key);
+        let balance = held.and_then(|held| self.desk.balances.get(&held.position.margin_asset));
+        let free = balance.map_or(Money::ZERO, |balance| balance.available);
+        let short = free - self.policy.budgets.keep_available < LEAST_RECYCLE;
+        if recycles && short && !danger.is_deep() && self.barren.contains(scope) {
+            // It was told when it was seen; what is left is to wait, and not for long.
+            plan.chosen = None;
+            plan.holds = true;
+        }
+        plan
     }
 
     /// What is available now less what is to be kept and what other acts on their way will take.
