@@ -12,11 +12,11 @@ mod world;
 
 use plimsoll::domain::{DAY_MS, Money, PositionSide, Quantity, Rate, Side, Timestamp};
 use plimsoll::guard::action::{Action, ReportKind, Severity};
-use plimsoll::guard::event::{Event, Mode, OrderStatus};
+use plimsoll::guard::event::{Command, Event, Mode, OrderStatus, Refresh};
 use plimsoll::guard::intent::{
     Ending, FillReport, Intent, IntentKind, Outcome, Reaction, Resolution,
 };
-use plimsoll::guard::journal::Entry;
+use plimsoll::guard::journal::{Entry, Recovered, Spent};
 use plimsoll::guard::policy::{PartialClose, Policy};
 use rust_decimal::{Decimal, dec};
 use world::*;
@@ -664,7 +664,7 @@ fn nothing_is_ever_sent_in_watch_mode_or_while_paused() {
     world.mark("BTCUSDT", dec!(95500));
     world.run(30_000);
     let mut world = World::calm(policy());
-    world.command(plimsoll::guard::event::Command::Pause);
+    world.command(Command::Pause);
     world.judge.mute = true;
     world.mark("BTCUSDT", dec!(95500));
     world.run(30_000);
@@ -682,7 +682,7 @@ fn a_pause_between_the_halves_ends_the_plan_without_the_second() {
     world.answers.push_back(Answer::Silence);
     world.mark("BTCUSDT", DANGER);
     let first = world.last_send();
-    world.command(plimsoll::guard::event::Command::Pause);
+    world.command(Command::Pause);
     world.judge.mute = true;
     let fill: Option<FillReport> = world.executed[&first.id];
     world.event(Event::Outcome {
@@ -692,4 +692,264 @@ fn a_pause_between_the_halves_ends_the_plan_without_the_second() {
     world.run(5_000);
     let plan_ended = |entry: &Entry| *entry == Entry::PlanEnded { plan: first.plan };
     assert!(world.records().iter().any(plan_ended));
+}
+
+/// Most look-ups, and most reads of the account, that were asked for in one and the same instant. Here
+/// answers take no time; where they take a round trip each, this is what follows without any pause.
+fn burst(world: &mut World, ms: i64) -> (usize, usize) {
+    let until = world.now.plus_ms(ms);
+    let (mut resolves, mut reads) = (0, 0);
+    while world.now < until {
+        let before = (world.resolves(), world.refreshes(Refresh::Account));
+        world.idle(100);
+        resolves = resolves.max(world.resolves() - before.0);
+        reads = reads.max(world.refreshes(Refresh::Account) - before.1);
+        world.stream_marks();
+    }
+    (resolves, reads)
+}
+
+/// A deep danger in which only a reduction helps, whose outcome is unknown.
+fn working() -> World {
+    let mut world = World::new(policy(), vec![isolated_long()], dec!(0));
+    world.start(Recovered::default());
+    world.answers.push_back(Answer::LoseUnknown);
+    world.lookup = Lookup::Say(Resolution::Working);
+    world.mark("BTCUSDT", dec!(95900));
+    world
+}
+
+fn asked(world: &World) -> Quantity {
+    world.sends().iter().map(reduced).sum()
+}
+
+#[test]
+fn look_ups_of_a_working_order_keep_their_pauses() {
+    let mut world = working();
+    let (resolves, reads) = burst(&mut world, 20_000);
+    assert!(resolves <= 3 && reads <= 3, "{resolves} {reads}");
+    assert!(world.resolves() < 12, "{}", world.resolves());
+    assert_eq!(world.sends().len(), 1);
+}
+
+#[test]
+fn what_an_order_without_a_final_word_may_still_take_is_not_sold_again() {
+    let mut world = working();
+    let first = world.last_send();
+    world.run(280_000);
+    assert!(world.resolves() > 40, "asked on after it was given up");
+    assert!(
+        asked(&world) <= Quantity::of(dec!(0.5)),
+        "{}",
+        asked(&world)
+    );
+    assert!(world.sends().len() > 1, "what is surely left is guarded on");
+    let told = text_of(&world, ReportKind::NotKnown);
+    assert!(told.contains("not sold once more"), "{told}");
+    let told = text_of(&world, ReportKind::Powerless);
+    assert!(told.contains("may still be filled"), "{told}");
+    // The final word ends the doubt.
+    let left = world.positions[&key("BTCUSDT")].quantity;
+    world.lookup = Lookup::Say(Resolution::NotExecuted);
+    world.run(60_000);
+    let ended = world.records().into_iter().any(|entry| {
+        matches!(entry, Entry::Ended { intent, ending: Ending::NotExecuted { .. } } if intent == first.id)
+    });
+    assert!(ended);
+    let now = world.positions.get(&key("BTCUSDT"));
+    assert!(now.is_none_or(|held| held.quantity < left), "trimmed again");
+}
+
+#[test]
+fn an_order_that_a_private_event_ends_late_is_seen_in_the_position() {
+    let mut world = working();
+    let first = world.last_send();
+    world.run(230_000);
+    let sent = world.sends().len();
+    let update = world.own_order(&first, OrderStatus::Filled, reduced(&first).get());
+    // It is filled after all, of what was left of the position.
+    let held = world.positions.get_mut(&key("BTCUSDT")).expect("held");
+    held.quantity = Quantity::of(dec!(0.05));
+    held.isolated_wallet = money(dec!(250));
+    world.event(Event::Order(update));
+    let told = text_of(&world, ReportKind::NotKnown);
+    assert!(
+        told.contains("Known now: the exchange has carried this out"),
+        "{told}"
+    );
+    world.run(45_000);
+    assert!(world.sends().len() > sent, "guarded on");
+}
+
+#[test]
+fn a_position_that_grows_while_a_trim_is_verified_is_guarded_on() {
+    let mut world = World::new(policy(), vec![isolated_long()], dec!(0));
+    world.start(Recovered::default());
+    world.rest_up = false;
+    world.mark("BTCUSDT", dec!(95900));
+    assert_eq!(world.sends().len(), 1);
+    // The trader's resting buy fills: same average, same margin per coin, the line stays.
+    let held = world.positions.get_mut(&key("BTCUSDT")).expect("held");
+    let before = held.quantity;
+    held.quantity = Quantity::of(dec!(0.7));
+    let part = held.quantity.ratio(before).expect("a size");
+    held.isolated_wallet = held.isolated_wallet * part;
+    let change = world.change(&key("BTCUSDT"), "ORDER");
+    world.rest_up = true;
+    let began = world.now;
+    world.event(Event::Change(change));
+    world.run(60_000);
+    let next = world.sends()[1].planned_at.since(began);
+    assert!(next <= 6_000, "next act after {next} ms");
+    assert_eq!(endings(&world).len(), world.sends().len());
+    assert!(matches!(
+        endings(&world)[0],
+        Ending::Unverified { fill: Some(_) }
+    ));
+    let told = world.reports(ReportKind::NotKnown);
+    assert!(told[0].text.contains("has confirmed") && told[0].severity == Severity::Warning);
+}
+
+#[test]
+fn an_addition_to_what_was_sold_in_part_meanwhile_is_seen_by_its_share() {
+    let mut world = World::calm(adding());
+    world.answers.push_back(Answer::Silence);
+    world.mark("BTCUSDT", DANGER);
+    let first = world.last_send();
+    // A take-profit of the trader closes a half, and takes half of the wallet along.
+    let held = world.positions.get_mut(&key("BTCUSDT")).expect("held");
+    held.quantity = Quantity::of(dec!(0.25));
+    held.isolated_wallet = held.isolated_wallet * plimsoll::domain::Rate::of(dec!(0.5));
+    world.event(Event::Outcome {
+        intent: first.id,
+        outcome: Outcome::Done { fill: None },
+    });
+    world.idle(1_000);
+    assert_eq!(endings(&world), [Ending::Verified { fill: None }]);
+}
+
+#[test]
+fn in_deep_danger_an_act_that_stays_invisible_is_not_waited_for_nor_sold_twice() {
+    let mut world = World::new(policy(), vec![isolated_long()], dec!(0));
+    world.start(Recovered::default());
+    let mut frozen = world.picture();
+    frozen.positions[0].mark_price = plimsoll::domain::Price::of(dec!(95900));
+    world.frozen = Some(frozen);
+    let began = world.now;
+    world.mark("BTCUSDT", dec!(95900));
+    world.run(8_000);
+    let sends = world.sends();
+    assert!(sends.len() > 1);
+    assert!(sends[1].planned_at.since(began) <= 3_000, "{sends:?}");
+    assert!(
+        asked(&world) <= Quantity::of(dec!(0.5)),
+        "{}",
+        asked(&world)
+    );
+}
+
+/// A trim under way whose position has had all its top-ups, beside `free` in the wallet.
+fn trim_under_way(free: Decimal) -> (World, Intent, Option<FillReport>) {
+    let mut world = World::new(trimming(), vec![isolated_long()], free);
+    world.start(Recovered::default());
+    world.answers.push_back(Answer::Silence);
+    world.mark("BTCUSDT", DANGER);
+    let first = world.last_send();
+    let fill = world.executed[&first.id];
+    (world, first, fill)
+}
+
+#[test]
+fn what_a_trim_freed_is_put_back_although_something_else_took_more_from_the_wallet() {
+    let (mut world, first, fill) = trim_under_way(dec!(1000));
+    let before = world.shown(&key("BTCUSDT")).liquidation_price;
+    let freed = world.cross - money(dec!(1000));
+    // A cross position of the trader is closed at a loss.
+    world.cross -= money(dec!(900));
+    world.event(Event::Outcome {
+        intent: first.id,
+        outcome: Outcome::Done { fill },
+    });
+    world.idle(1_000);
+    let second = world.last_send();
+    assert!(second.recycled, "trimmed for nothing");
+    assert!(freed - added(&second) < money(dec!(0.02)));
+    let after = world.shown(&key("BTCUSDT")).liquidation_price;
+    assert!(after < before, "{before:?} {after:?}");
+}
+
+#[test]
+fn a_second_half_for_which_nothing_is_left_is_told() {
+    let (mut world, first, fill) = trim_under_way(dec!(1000));
+    world.cross = money(dec!(0));
+    world.event(Event::Outcome {
+        intent: first.id,
+        outcome: Outcome::Done { fill },
+    });
+    world.idle(500);
+    assert!(world.sends().iter().all(|intent| !intent.recycled));
+    let told = text_of(&world, ReportKind::NotDone);
+    assert!(told.contains("Not put back into BTCUSDT"), "{told}");
+    assert!(told.contains("something else has taken it"), "{told}");
+}
+
+#[test]
+fn what_a_trim_freed_is_put_back_although_another_position_was_added_to() {
+    let used = Spent {
+        day: at(0).day_start(),
+        top_ups: 6,
+        ..Spent::default()
+    };
+    let mut other = isolated_long();
+    other.key = key("ETHUSDT");
+    let mut world = World::new(policy(), vec![isolated_long(), other], dec!(500));
+    world.start(Recovered {
+        spent: [("BTCUSDT".to_owned(), used)].into(),
+        ..Recovered::default()
+    });
+    world.command(Command::Pause);
+    world.mark("BTCUSDT", dec!(96500));
+    world.mark("ETHUSDT", dec!(96500));
+    world.command(Command::Resume);
+    world.run(500);
+    let sends = world.sends();
+    let trims = sends
+        .iter()
+        .filter(|intent| intent.key == key("BTCUSDT") && reduced(intent).is_positive());
+    let halves = sends.iter().filter(|intent| intent.recycled);
+    assert_eq!(trims.count(), 1);
+    assert_eq!(halves.count(), 1);
+    assert!(sends.iter().any(|intent| intent.key == key("ETHUSDT")));
+}
+
+#[test]
+fn a_trim_that_was_seen_to_move_no_line_is_not_repeated_while_the_wallet_is_short() {
+    let mut short = isolated_long();
+    short.key = key("ETHUSDT");
+    short.margin_mode = plimsoll::domain::MarginMode::Cross;
+    short.isolated_wallet = Money::ZERO;
+    let mut world = World::new(policy(), vec![isolated_long(), short], dec!(2500));
+    world.start(Recovered::default());
+    world.command(Command::Pause);
+    world.mark("BTCUSDT", DANGER);
+    world.mark("ETHUSDT", DANGER);
+    world.command(Command::Resume);
+    world.run(60_000);
+    let trims = |world: &World| {
+        let sends = world.sends().into_iter();
+        sends
+            .filter(|intent| intent.key == key("BTCUSDT") && reduced(intent).is_positive())
+            .count()
+    };
+    assert_eq!(
+        trims(&world),
+        1,
+        "0 is free: what is freed backs the cross account"
+    );
+    let told = text_of(&world, ReportKind::NotDone);
+    assert!(told.contains("Not put back into BTCUSDT"), "{told}");
+    // In deep danger it is trimmed all the same.
+    world.mark("BTCUSDT", dec!(95600));
+    world.run(2_000);
+    assert!(trims(&world) > 1);
 }

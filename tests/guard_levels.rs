@@ -3,10 +3,10 @@
 #[path = "support/guard_world.rs"]
 mod world;
 
-use plimsoll::domain::{Rate, Symbol};
+use plimsoll::domain::{Book, BookLevel, MINUTE_MS, Quantity, Rate, Symbol};
 use plimsoll::guard::action::ReportKind;
 use plimsoll::guard::event::{Bar, Command, Event, Mark, Mode};
-use plimsoll::guard::journal::Entry;
+use plimsoll::guard::journal::{Entry, Recovered};
 use plimsoll::guard::level::Level;
 use plimsoll::guard::policy::Preset;
 use proptest::prelude::*;
@@ -307,4 +307,86 @@ proptest! {
             prop_assert!(act >= floor - dec!(0.01), "{act} {floor}");
         }
     }
+}
+
+/// An isolated long whose price has hardly moved for `minutes` minutes: it acts very near its line.
+fn quiet(mark: Decimal, minutes: i64) -> World {
+    let mut world = World::new(policy(), vec![isolated_long()], dec!(0));
+    world.marks.insert(Symbol::new("BTCUSDT"), price(mark));
+    world.start(Recovered::default());
+    world.wander("BTCUSDT", mark, dec!(2), minutes * MINUTE_MS);
+    world
+}
+
+/// Next to nothing at `mark`, enough only at `far`.
+fn thin_book(world: &World, mark: Decimal, far: Decimal) -> Event {
+    let level = |value: Decimal, size: Decimal| BookLevel {
+        price: price(value),
+        quantity: Quantity::of(size),
+    };
+    Event::Book(Book {
+        symbol: Symbol::new("BTCUSDT"),
+        bids: vec![level(mark, dec!(0.01)), level(far, dec!(10))],
+        asks: vec![level(mark + dec!(1), dec!(10))],
+        at: world.now,
+    })
+}
+
+#[test]
+fn one_thin_book_frame_gives_up_nothing_and_neither_does_it_twice() {
+    let mut world = quiet(dec!(98000), 20);
+    assert_eq!(world.sends(), []);
+    let frame = thin_book(&world, dec!(98000), dec!(93000));
+    for _ in 0..2 {
+        world.event(frame.clone());
+        world.idle(100);
+        world.mark("BTCUSDT", dec!(98000));
+    }
+    assert_eq!(world.sends(), []);
+    // Between two thick ones it is an outlier too.
+    for far in [97990, 93000, 97990] {
+        world.idle(500);
+        let frame = thin_book(&world, dec!(98000), Decimal::from(far));
+        world.event(frame);
+        world.mark("BTCUSDT", dec!(98000));
+    }
+    assert_eq!(world.sends(), []);
+}
+
+#[test]
+fn a_thin_book_of_an_hour_ago_says_nothing() {
+    let mut world = quiet(dec!(112000), 20);
+    for _ in 0..2 {
+        let frame = thin_book(&world, dec!(112000), dec!(106000));
+        world.event(frame);
+        world.idle(500);
+    }
+    let mut mark = dec!(112000);
+    while mark > dec!(98000) {
+        mark -= dec!(4);
+        world.mark("BTCUSDT", mark);
+        world.idle(1_000);
+    }
+    assert_eq!(world.sends(), [], "2.67 % away, no book since 58 minutes");
+}
+
+#[test]
+fn a_book_that_stays_thin_raises_alertness_but_never_as_if_the_danger_were_deep() {
+    let mut world = quiet(dec!(98000), 20);
+    let before = world.shown(&key("BTCUSDT")).level;
+    assert_eq!(before, Level::Calm);
+    for _ in 0..20 {
+        let frame = thin_book(&world, dec!(98000), dec!(93000));
+        world.event(frame);
+        world.idle(500);
+        world.mark("BTCUSDT", dec!(98000));
+    }
+    // At these prices no trim would help, and it is not yet time to close.
+    assert_eq!(world.sends(), []);
+    assert!(world.shown(&key("BTCUSDT")).level >= Level::Acting);
+    // A book with enough in it ends that at once.
+    let frame = thin_book(&world, dec!(98000), dec!(97990));
+    world.event(frame);
+    world.mark("BTCUSDT", dec!(98000));
+    assert!(world.shown(&key("BTCUSDT")).level < Level::Acting);
 }

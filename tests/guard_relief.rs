@@ -16,7 +16,7 @@ use plimsoll::domain::{
 };
 use plimsoll::guard::action::{ReportKind, Severity};
 use plimsoll::guard::event::{Command, Event, Mode, OrderOrigin, OrderStatus, OrderUpdate};
-use plimsoll::guard::intent::{Ending, Intent, IntentKind, Reaction};
+use plimsoll::guard::intent::{Ending, Intent, IntentKind, Reaction, Resolution};
 use plimsoll::guard::journal::{Entry, Loan, OpenIntent, Recovered};
 use plimsoll::guard::level::Level;
 use plimsoll::guard::policy::Policy;
@@ -794,19 +794,24 @@ fn an_unknown_transfer_is_looked_up_and_never_sent_again() {
     // Where the history does not show it but the wallet grew, nobody knows: it is not repeated.
     let mut world = poor(moving(), dec!(5000), dec!(0));
     world.answers.push_back(Answer::DoUnknown);
-    world.lookup = Lookup::Say(plimsoll::guard::intent::Resolution::NotFound);
+    world.lookup = Lookup::Say(Resolution::NotFound);
     world.mark("BTCUSDT", DANGER);
     world.run(20_000);
     assert_eq!(moves(&world).len(), 1);
     let told = world.reports(ReportKind::NotKnown);
     let text = &told.last().expect("told").text;
     assert!(text.contains("the wallet grew"), "{text}");
-    // One that was lost for sure is made anew, under a new id and within the budget.
-    let mut world = poor(moving(), dec!(5000), dec!(0));
+    // One of which the history does not know is made anew under a new id, and both count.
+    let mut policy = moving();
+    policy.allowance.move_in_per_day = money(dec!(2500));
+    let mut world = poor(policy, dec!(5000), dec!(0));
     world.answers.push_back(Answer::LoseUnknown);
     world.mark("BTCUSDT", DANGER);
     world.run(20_000);
-    assert_eq!(moves(&world).len(), 2);
+    let moved = moves(&world);
+    assert_eq!(moved.len(), 2);
+    let sum: Money = moved.iter().map(|(_, amount)| *amount).sum();
+    assert!(sum <= money(dec!(2500)), "{sum}");
     assert!(added(&world.last_send()).is_positive());
 }
 
@@ -843,4 +848,109 @@ fn a_transfer_that_a_restart_finds_open_is_looked_up_and_counted_once() {
     world.run(10_000);
     assert_eq!(moves(&world).len(), 1);
     assert!(added(&world.last_send()).is_positive());
+}
+
+/// Two isolated longs that come into danger in the same instant, 500 free, money in the spot wallet.
+fn both(per_day: Decimal) -> World {
+    let mut policy = policy();
+    policy.allowance.move_in_per_day = money(per_day);
+    let mut other = isolated_long();
+    other.key = key("ETHUSDT");
+    let mut world = World::new(policy, vec![isolated_long(), other], dec!(500));
+    world.outside.spot = money(dec!(5000));
+    world.start(Recovered::default());
+    world.command(Command::Pause);
+    world.mark("BTCUSDT", dec!(96500));
+    world.mark("ETHUSDT", dec!(96500));
+    world
+}
+
+#[test]
+fn an_acknowledged_transfer_is_not_hidden_by_our_own_addition_elsewhere() {
+    let mut world = both(dec!(400));
+    world.command(Command::Resume);
+    let began = world.now;
+    world.run(40_000);
+    assert!(world.reports(ReportKind::NotKnown).is_empty());
+    let sends = world.sends();
+    let of_other = |intent: &&Intent| intent.key == key("ETHUSDT");
+    let second = sends.iter().filter(of_other).nth(1).expect("a second act");
+    let after = second.planned_at.since(began);
+    assert!(
+        after <= 5_000,
+        "ETHUSDT stood below its act line for {after} ms"
+    );
+}
+
+#[test]
+fn an_acknowledged_transfer_that_a_loss_hides_holds_nothing_up() {
+    let mut world = poor(moving(), dec!(5000), dec!(0));
+    world.cross = money(dec!(2000));
+    world.answers.push_back(Answer::Silence);
+    let mut frozen = world.picture();
+    frozen.balances.get_mut("USDT").expect("one").available = money(dec!(0));
+    world.frozen = Some(frozen);
+    let picture = world.picture();
+    world.event(Event::Account(picture));
+    world.mark("BTCUSDT", DANGER);
+    let intent = world.last_send();
+    assert!(intent.moves_in());
+    // The trader loses all of the wallet elsewhere at the same time.
+    world.cross = money(dec!(1000));
+    world.frozen = None;
+    let began = world.now;
+    world.event(Event::Outcome {
+        intent: intent.id,
+        outcome: plimsoll::guard::intent::Outcome::Done { fill: None },
+    });
+    world.run(10_000);
+    let next = &world.sends()[1];
+    assert!(next.planned_at.since(began) <= 3_000, "{next:?}");
+    assert!(added(next).is_positive(), "{next:?}");
+    let told = world.reports(ReportKind::NotKnown);
+    assert!(told[0].text.contains("has confirmed"), "{told:?}");
+    assert_eq!(told[0].severity, Severity::Warning);
+}
+
+#[test]
+fn a_transfer_of_unknown_outcome_leaves_once_and_stays_on_the_budget() {
+    for resolution in [
+        Resolution::Unreachable {
+            message: "down".to_owned(),
+        },
+        Resolution::NotFound,
+        Resolution::Working,
+    ] {
+        let mut world = both(dec!(150));
+        world.answers = [Answer::Do, Answer::DoUnknown].into();
+        world.lookup = Lookup::Say(resolution.clone());
+        world.command(Command::Resume);
+        world.run(30_000);
+        let left = world.outside.spot;
+        assert_eq!(left, money(dec!(4850)), "{resolution:?}");
+        let told = world.reports(ReportKind::NotKnown);
+        let last = &told.last().expect("told").text;
+        assert!(last.contains("it counts on the budget"), "{last}");
+    }
+}
+
+#[test]
+fn of_an_addition_to_what_was_sold_in_part_meanwhile_only_the_rest_is_lent() {
+    let mut policy = giving();
+    policy.budgets.trim_per_action = Rate::ZERO;
+    let mut world = World::calm(policy);
+    world.answers.push_back(Answer::Silence);
+    world.mark("BTCUSDT", DANGER);
+    let first = world.last_send();
+    let held = world.positions.get_mut(&key("BTCUSDT")).expect("held");
+    held.quantity = Quantity::of(dec!(0.25));
+    held.isolated_wallet = held.isolated_wallet * Rate::of(dec!(0.5));
+    world.event(Event::Outcome {
+        intent: first.id.clone(),
+        outcome: plimsoll::guard::intent::Outcome::Done { fill: None },
+    });
+    world.idle(1_000);
+    assert_eq!(last_ending(&world), Ending::Verified { fill: None });
+    let lent = loans(&world).last().expect("a loan").amount;
+    assert!(lent <= added(&first) * Rate::of(dec!(0.5)), "{lent}");
 }

@@ -10,9 +10,11 @@
 #[path = "support/guard_world.rs"]
 mod world;
 
-use plimsoll::domain::{MarginMode, Money, Price, Quantity, Rate, Side, Symbol};
+use plimsoll::domain::{
+    HOUR_MS, MINUTE_MS, MarginMode, Money, Price, Quantity, Rate, Side, Symbol,
+};
 use plimsoll::guard::action::{Action, ReportKind, Severity, View};
-use plimsoll::guard::event::{Event, Link, Mark, OrderOrigin, OrderStatus, Refresh};
+use plimsoll::guard::event::{Bar, Event, Link, Mark, OrderOrigin, OrderStatus, Refresh};
 use plimsoll::guard::journal::Entry;
 use plimsoll::guard::level::Level;
 use proptest::prelude::*;
@@ -620,4 +622,61 @@ proptest! {
         let record = |entry: &Entry| matches!(entry, Entry::Intent { .. });
         prop_assert!(!mixed.records().iter().any(record));
     }
+}
+
+#[test]
+fn a_sleep_is_not_taken_for_the_time_that_a_rescue_needs() {
+    let mut world = World::calm(policy());
+    world.answers.push_back(Answer::DoUnknown);
+    world.lookup = Lookup::Nothing;
+    world.mark("BTCUSDT", DANGER);
+    world.now = world.now.plus_ms(10 * MINUTE_MS);
+    world.lookup = Lookup::Truth;
+    world.event(Event::TimeJump {
+        gap_ms: 10 * MINUTE_MS,
+    });
+    world.run(20_000);
+    let needed = world.guard.outlook(world.now)[0].time_needed_ms;
+    assert_eq!(needed, 5_000, "what is assumed");
+}
+
+#[test]
+fn after_a_long_sleep_the_pace_is_not_believed_and_past_prices_are_asked_for() {
+    let mut world = World::new(policy(), vec![isolated_long()], dec!(0));
+    world
+        .marks
+        .insert(Symbol::new("BTCUSDT"), Price::of(dec!(98000)));
+    world.start(Default::default());
+    world.wander("BTCUSDT", dec!(98000), dec!(2), 65 * MINUTE_MS);
+    let act_pct = |world: &World| {
+        let ahead = &world.guard.outlook(world.now)[0];
+        let act = ahead.act_price.expect("one").get();
+        let line = ahead.liquidation_price.expect("one").get();
+        (act - line) / act * dec!(100)
+    };
+    assert!(act_pct(&world) < dec!(0.3), "{}", act_pct(&world));
+    let asked = world.refreshes(Refresh::History);
+    world.now = world.now.plus_ms(8 * HOUR_MS);
+    world.event(Event::TimeJump {
+        gap_ms: 8 * HOUR_MS,
+    });
+    world.run(61_000);
+    assert!(act_pct(&world) > dec!(1.49), "{}", act_pct(&world));
+    assert!(world.refreshes(Refresh::History) > asked);
+    // Past prices fill the gap: the pace is known again.
+    let start = world.now.as_millis() / MINUTE_MS * MINUTE_MS - 120 * MINUTE_MS;
+    let bar = |minute: i64| Bar {
+        start: plimsoll::domain::Timestamp::from_millis(start + minute * MINUTE_MS),
+        low: Price::of(dec!(97990)),
+        high: Price::of(dec!(98010)),
+        close: Price::of(dec!(98000)),
+    };
+    world.event(Event::History {
+        symbol: Symbol::new("BTCUSDT"),
+        bars: (0..120).map(bar).collect(),
+    });
+    let asked = world.refreshes(Refresh::History);
+    world.run(5 * MINUTE_MS);
+    assert!(act_pct(&world) < dec!(0.3), "{}", act_pct(&world));
+    assert_eq!(world.refreshes(Refresh::History), asked);
 }

@@ -21,6 +21,8 @@ pub const HISTORY_LEAST_MS: i64 = HOUR_MS;
 pub const HISTORY_FULL_MS: i64 = DAY_MS;
 /// Over a longer gap the close before says nothing about the bar after it.
 const LONGEST_GAP_MS: i64 = 10 * MINUTE_MS;
+/// What was seen longer ago says nothing about the pace of now.
+const PACE_WITHIN_MS: i64 = 2 * HOUR_MS;
 /// After a longer gap everything starts anew.
 const FORGET_MS: i64 = DAY_MS;
 /// Volatility of one minute is kept within these limits, so that its logarithm is of use even where
@@ -71,6 +73,10 @@ pub struct MinuteBars {
     before: Option<(i64, f64)>,
     averages: [Average; 3],
     seen_ms: i64,
+    /// What was seen of the last [`PACE_WITHIN_MS`], as of the end of the last finished bar.
+    recent_ms: i64,
+    /// Seen since a gap that nothing has filled; `None`: there was none, or it is long ago.
+    torn_ms: Option<i64>,
     /// Start of the oldest bar.
     since: Option<i64>,
 }
@@ -107,14 +113,17 @@ impl MinuteBars {
         }
     }
 
-    /// Takes one-minute bars in order of time. Where they reach farther back than what is known they
-    /// replace it, all but the minute under way; otherwise those that follow are added.
+    /// Takes one-minute bars in order of time. Where they reach farther back than what is known, or
+    /// where that has a gap and they are enough for a volatility, they replace it, all but the minute
+    /// under way; otherwise those that follow are added.
     pub fn take_history(&mut self, bars: &[(Timestamp, Range)]) {
         let Some((first, _)) = bars.first() else {
             return;
         };
         let known = self.since.or(self.forming.map(|(start, _)| start));
-        let mut whole = if known.is_none_or(|known| first.as_millis() < known) {
+        let farther = known.is_none_or(|known| first.as_millis() < known);
+        let enough = bars.len() as i64 * MINUTE_MS >= HISTORY_LEAST_MS;
+        let mut whole = if farther || (self.is_torn() && enough) {
             Self::default()
         } else {
             self.clone()
@@ -122,6 +131,8 @@ impl MinuteBars {
         for (start, range) in bars {
             whole.take(*range, *start, MINUTE_MS);
         }
+        // A gap that they leave is one that the venue has too.
+        whole.torn_ms = None;
         if let Some((start, range)) = self.forming
             && whole.forming.is_none()
             && whole.before.is_none_or(|(end, _)| end <= start)
@@ -147,6 +158,21 @@ impl MinuteBars {
         self.seen_ms
     }
 
+    /// Is there a gap of more than ten minutes within the last hour that was seen, which a history
+    /// could fill?
+    #[must_use]
+    pub fn is_torn(&self) -> bool {
+        self.torn_ms.is_some() || self.gap_ms() > LONGEST_GAP_MS
+    }
+
+    /// Time between the last finished bar and the minute under way.
+    fn gap_ms(&self) -> i64 {
+        match (self.forming, self.before) {
+            (Some((start, _)), Some((end, _))) => start.saturating_sub(end),
+            (None, _) | (_, None) => 0,
+        }
+    }
+
     /// Volatility now; `None` before [`HISTORY_LEAST_MS`]. Until [`HISTORY_FULL_MS`] an average whose
     /// half-life has not been seen is the weighted mean of what there is. The minute under way counts
     /// only where it makes an average larger: its range can still grow, and a fall within a minute
@@ -168,11 +194,11 @@ impl MinuteBars {
         Some(Sigmas::new(largest))
     }
 
-    /// Volatility of one minute at the half-life of an hour, from [`PACE_LEAST_MS`] on: what the
-    /// distance to act at is measured with. The minute under way counts where it makes it larger.
+    /// Volatility of one minute at the half-life of an hour, from [`PACE_LEAST_MS`] on within the last
+    /// two hours: what the distance to act at is measured with. The minute under way counts where it makes it larger.
     #[must_use]
     pub fn hour_sigma(&self) -> Option<f64> {
-        if self.seen_ms < PACE_LEAST_MS {
+        if recent(self.recent_ms, self.gap_ms()) < PACE_LEAST_MS {
             return None;
         }
         let [_, hour, _] = self.averages;
@@ -207,7 +233,8 @@ impl MinuteBars {
         }
     }
 
-    /// A bar is complete. What passed over a short gap is spread evenly over gap and bar.
+    /// A bar is complete. What passed over a short gap is spread evenly over gap and bar; after a gap
+    /// that is too long for the pace, what was before counts by its age.
     fn finish(&mut self, range: Range, start: i64, span_ms: i64) {
         let gap = self
             .before
@@ -223,13 +250,37 @@ impl MinuteBars {
         let took = gap.saturating_add(span_ms);
         let minutes = took as f64 / MINUTE_MS as f64;
         let variance = variance_of(range, before) / minutes;
+        let silent = self
+            .before
+            .map_or(0, |(end, _)| start.saturating_sub(end).max(0));
+        let lost_minutes = silent as f64 / MINUTE_MS as f64;
         for (average, half_life) in self.averages.iter_mut().zip(HALF_LIVES_MIN) {
+            if silent > PACE_WITHIN_MS {
+                average.fade((-lost_minutes / half_life).exp2());
+            }
             average.take(variance, (-minutes / half_life).exp2());
         }
         self.seen_ms = self.seen_ms.saturating_add(took);
+        let kept = recent(self.recent_ms, silent);
+        self.recent_ms = kept.saturating_add(took).min(PACE_WITHIN_MS);
+        if silent > LONGEST_GAP_MS {
+            self.torn_ms = Some(0);
+        }
+        let whole = self.torn_ms.map(|seen| seen.saturating_add(took));
+        self.torn_ms = whole.filter(|seen| *seen < HISTORY_LEAST_MS);
         self.since = self.since.or(Some(start));
         self.before = Some((start.saturating_add(span_ms), range.close));
     }
+}
+
+/// What is left of `seen_ms` within the last two hours after a gap of `gap_ms`; a short gap counts as
+/// seen.
+fn recent(seen_ms: i64, gap_ms: i64) -> i64 {
+    if gap_ms <= LONGEST_GAP_MS {
+        return seen_ms;
+    }
+    let left = PACE_WITHIN_MS.saturating_sub(gap_ms).max(0);
+    seen_ms.min(left)
 }
 
 /// Exponentially weighted mean whose weights sum to one however little has been seen.
@@ -243,6 +294,12 @@ impl Average {
     fn take(&mut self, value: f64, keep: f64) {
         self.sum = keep * self.sum + (1.0 - keep) * value;
         self.weight = keep * self.weight + (1.0 - keep);
+    }
+
+    /// What was taken so far counts for `keep` of what it did.
+    fn fade(&mut self, keep: f64) {
+        self.sum *= keep;
+        self.weight *= keep;
     }
 
     fn variance(&self) -> f64 {
@@ -375,6 +432,37 @@ mod tests {
         flat(&mut bars, 120 + 24 * 60 + 1, 59, 0.001);
         assert_eq!(bars.sigmas(), None);
         assert_eq!(bars.history_ms(), 59 * MINUTE_MS);
+    }
+
+    #[test]
+    fn the_pace_of_long_ago_is_not_believed_until_it_is_seen_again_or_read() {
+        let mut bars = MinuteBars::default();
+        flat(&mut bars, 0, 120, 0.001);
+        assert!(bars.hour_sigma().is_some() && !bars.is_torn());
+        // An hour of silence leaves an hour that counts, eight leave nothing.
+        for (gap, known) in [(10, true), (60, true), (116, false), (480, false)] {
+            let mut after = bars.clone();
+            after.update(price(100.0), at((120 + gap) * MINUTE_MS + 1_000));
+            assert_eq!(after.hour_sigma().is_some(), known, "{gap}");
+            assert_eq!(after.is_torn(), gap > 10, "{gap}");
+        }
+        let mut slept = bars.clone();
+        slept.update(price(100.0), at(600 * MINUTE_MS + 1_000));
+        let mut read = slept.clone();
+        flat(&mut slept, 600, 4, 0.003);
+        assert_eq!(slept.hour_sigma(), None);
+        flat(&mut slept, 604, 2, 0.003);
+        let pace = slept.hour_sigma().expect("five minutes are enough");
+        // What was before the sleep hardly counts: about 0.003 in five of six minutes.
+        assert!(pace > 2.0 * bars.hour_sigma().expect("known"), "{pace}");
+        assert!(slept.is_torn());
+        flat(&mut slept, 606, 55, 0.003);
+        assert!(!slept.is_torn(), "an hour was seen since");
+        let bar = |minute: i64| (at(minute * MINUTE_MS), range(100.0, 100.4, 100.0));
+        let history: Vec<(Timestamp, Range)> = (480..600).map(bar).collect();
+        read.take_history(&history);
+        assert!(!read.is_torn());
+        assert!(read.hour_sigma() > bars.hour_sigma());
     }
 
     #[test]

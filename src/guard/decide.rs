@@ -167,6 +167,8 @@ impl Guard {
         let plan = self
             .plan_for(&scope, &key, danger, now)
             .unwrap_or_else(|| Plan::impossible("the balance behind it is not known"));
+        let plan = self.without_doubted(plan);
+        let plan = self.without_barren(plan, &scope, &danger);
         if let Some(chosen) = &plan.chosen
             && self.is_busy(&chosen.key)
         {

@@ -1,7 +1,7 @@
 //! What is known: account, rules, prices. Newer beats older, REST and streams are never mixed
 //! within one position.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::event::{AccountChange, Bar, Mark, OrderStatus, OrderUpdate, PositionChange};
@@ -36,8 +36,8 @@ pub(super) struct Feed {
     pub(super) bars: MinuteBars,
     pub(super) quick: Quick,
     pub(super) book: Option<Book>,
-    /// Share of the price that half a close would lose to a thin book.
-    pub(super) thin: f64,
+    /// Share of the price that half a close would lose to each of the last books, oldest first.
+    thins: VecDeque<(Timestamp, f64)>,
     pub(super) funding_rate: Option<Rate>,
     pub(super) next_funding_at: Option<Timestamp>,
 }
@@ -103,6 +103,13 @@ pub(super) struct Desk {
     fee: Option<Rate>,
 }
 
+/// A book is as thin as the thickest one of this last stretch of time, and of two at least: one frame
+/// alone may be an outlier.
+const THIN_MS: i64 = 3_000;
+/// Two books that lie further apart do not confirm each other.
+const THIN_APART_MS: i64 = 10_000;
+/// Books that are remembered for that.
+const THINS_MAX: usize = 32;
 /// News about positions that no picture has shown yet are kept for at most this many of them.
 const MOST_UNSEEN: usize = 256;
 /// A smaller growth of an isolated wallet is not worth a word.
@@ -114,6 +121,38 @@ impl Feed {
         self.quick.update(mark, at);
         self.mark = Some(mark);
         self.mark_at = at;
+    }
+
+    /// Share of the price that half a close would lose to a thin book. Zero where no book says so: none
+    /// that can be used, none that is as young as the mark by `policy`, or only one.
+    pub(super) fn thin(&self, policy: &Policy) -> f64 {
+        let young = self.book.as_ref().is_some_and(|book| {
+            let age = self.mark_at.since(book.at);
+            age <= policy.freshness.mark_ms
+        });
+        let seen = self.thins.iter().map(|(_, thin)| *thin);
+        match seen.min_by(f64::total_cmp) {
+            Some(least) if young && self.thins.len() > 1 => least,
+            Some(_) | None => 0.0,
+        }
+    }
+
+    /// Takes what a close would lose to a book of `at`.
+    fn take_thin(&mut self, thin: f64, at: Timestamp) {
+        // The same frame once more confirms nothing.
+        if self.thins.back().is_some_and(|(seen, _)| *seen == at) {
+            self.thins.pop_back();
+        }
+        self.thins.push_back((at, thin));
+        let older = |seen: Option<&(Timestamp, f64)>, ms: i64| {
+            seen.is_some_and(|(seen, _)| at.since(*seen) > ms)
+        };
+        while (self.thins.len() > 2 && older(self.thins.front(), THIN_MS))
+            || older(self.thins.front(), THIN_APART_MS)
+            || self.thins.len() > THINS_MAX
+        {
+            self.thins.pop_front();
+        }
     }
 }
 
@@ -159,6 +198,7 @@ impl Desk {
         for position in &account.positions {
             self.take_pictured_mark(position, taken_at);
         }
+        self.weigh_books(&changes);
         if first { Changes::default() } else { changes }
     }
 
@@ -227,6 +267,7 @@ impl Desk {
         for position in &change.positions {
             self.apply_position(position, change.at, &mut changes);
         }
+        self.weigh_books(&changes);
         // Funding is the one growth that nobody made.
         if change.reason.contains("FUNDING") {
             changes.growths.clear();
@@ -294,6 +335,10 @@ impl Desk {
         for feed in self.feeds.values_mut() {
             feed.mark_at = feed.mark_at.min(now);
             feed.streamed_at = feed.streamed_at.map(|at| at.min(now));
+            if let Some(book) = &mut feed.book {
+                book.at = book.at.min(now);
+            }
+            feed.thins.clear();
         }
     }
 
@@ -391,11 +436,27 @@ impl Desk {
         if feed.book.as_ref().is_some_and(|known| known.at > book.at) {
             return;
         }
-        let held = self.positions.values().map(|held| &held.position);
-        let held = held.filter(|position| position.key.symbol == book.symbol);
-        let thin = held.map(|position| thin_for(position, &book));
-        feed.thin = thin.fold(0.0, f64::max);
-        feed.book = (!book.is_unusable()).then_some(book);
+        if book.is_unusable() {
+            feed.book = None;
+            feed.thins.clear();
+            return;
+        }
+        feed.take_thin(thinnest(&self.positions, &book), book.at);
+        feed.book = Some(book);
+    }
+
+    /// A size has changed: what older books said was said of another one.
+    fn weigh_books(&mut self, changes: &Changes) {
+        for change in &changes.sizes {
+            let Some(feed) = self.feeds.get_mut(&change.key.symbol) else {
+                continue;
+            };
+            feed.thins.clear();
+            if let Some(book) = &feed.book {
+                let (thin, at) = (thinnest(&self.positions, book), book.at);
+                feed.take_thin(thin, at);
+            }
+        }
     }
 
     pub(super) fn set_fee(&mut self, symbol: Option<&Symbol>, rate: Rate) {
@@ -485,6 +546,14 @@ impl Desk {
         };
         (!legs.is_empty()).then(|| ScopeMargin::binance_usdm(mode, wallet, legs))
     }
+}
+
+/// What `book` would take from a close of half of any position in its symbol, at most.
+fn thinnest(positions: &BTreeMap<PositionKey, Held>, book: &Book) -> f64 {
+    let held = positions.values().map(|held| &held.position);
+    let held = held.filter(|position| position.key.symbol == book.symbol);
+    held.map(|position| thin_for(position, book))
+        .fold(0.0, f64::max)
 }
 
 /// What `book` would take from a close of half of `position`; nothing where it shows nothing.

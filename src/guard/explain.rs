@@ -275,15 +275,37 @@ pub(super) fn verified(intent: &Intent, fill: Option<&FillReport>, line: Option<
         || "no liquidation price is left".to_owned(),
         |line| format!("the line is now at {}", price(line)),
     );
-    // The second half of a trim that recycles is an act of its own and was not seen yet.
-    let mut seen = intent.clone();
-    if let IntentKind::Reduce { recycle, .. } = &mut seen.kind {
-        *recycle = false;
-    }
+    // Its second half was not seen yet.
     format!(
         "Verified by re-reading the account: {}{filled}; {line}.",
-        deed(&seen)
+        deed(&without_recycling(intent))
     )
+}
+
+/// An acknowledged act that the account cannot show clearly.
+pub(super) fn blurred(intent: &Intent, fill: Option<&FillReport>, why: &str) -> String {
+    let filled = fill.map_or_else(String::new, |fill| format!(" ({} filled)", fill.quantity));
+    format!(
+        "The exchange has confirmed: {}{filled}. The account cannot show it clearly: {why}. Going on from what it shows.",
+        deed(&without_recycling(intent))
+    )
+}
+
+/// A second half that is not made.
+pub(super) fn not_put_back(intent: &Intent, why: &str) -> String {
+    format!(
+        "Not put back into {} after the trim {}: {why}. The line stays where it was.",
+        intent.key, intent.id
+    )
+}
+
+/// The second half of a trim that recycles is an act of its own.
+fn without_recycling(intent: &Intent) -> Intent {
+    let mut intent = intent.clone();
+    if let IntentKind::Reduce { recycle, .. } = &mut intent.kind {
+        *recycle = false;
+    }
+    intent
 }
 
 /// That something was made available, and what is free now.

@@ -5,11 +5,13 @@ use serde::{Deserialize, Serialize};
 use super::desk::{Desk, SizeChange};
 use super::intent::{FillReport, Intent, IntentKind};
 use super::policy::Policy;
-use crate::domain::{Money, Position, PositionKey, Quantity, Rate, Timestamp};
+use crate::domain::{MarginMode, Money, Position, PositionKey, Quantity, Rate, Timestamp};
 use rust_decimal::Decimal;
 
 /// Re-reads of the account before an acknowledged act counts as not seen.
 pub(super) const MAX_REREADS: u32 = 6;
+/// Re-reads after which a picture that other things have changed too, or a deep danger, ends the wait.
+pub(super) const BLURRED_REREADS: u32 = 2;
 /// Look-ups of an unknown outcome before the trader is told that it stays unknown.
 pub(super) const MAX_LOOKUPS: u32 = 40;
 /// First gap between re-reads or look-ups; doubles up to the longest one.
@@ -69,6 +71,10 @@ pub(super) struct Flight {
     pub(super) ended: bool,
     /// When it was booked on the budgets.
     pub(super) charged_at: Timestamp,
+    /// What other acts of ours have moved in the cross wallet since `intent.before`.
+    pub(super) shift: Money,
+    /// The first picture after the receive window has made its look-up earlier.
+    pub(super) hurried: bool,
 }
 
 /// What a re-read says about an acknowledged act.
@@ -97,6 +103,8 @@ impl Flight {
             told: None,
             ended: false,
             charged_at: Timestamp::ZERO,
+            shift: Money::ZERO,
+            hurried: false,
         }
     }
 
@@ -260,9 +268,8 @@ impl Flight {
                 IntentKind::CancelOrders { orders, .. } => {
                     return desk.open_orders.is_some() && !desk.are_gone(orders);
                 }
-                IntentKind::MoveIn { .. } => {
-                    return self.cross_wallet(desk) <= before.cross_wallet;
-                }
+                // Other acts, results and funding move the same wallet: it proves nothing.
+                IntentKind::MoveIn { .. } => return false,
                 IntentKind::AddMargin { .. } | IntentKind::Reduce { .. } => {
                     wallet <= before.isolated_wallet
                 }
@@ -271,6 +278,47 @@ impl Flight {
                 && held.position.quantity == before.quantity
                 && unmoved
         })
+    }
+
+    /// Why no further picture will show an acknowledged act better than this one, after `tries`
+    /// re-reads; `None` while it is worth waiting.
+    pub(super) fn blurred(&self, desk: &Desk, tries: u32) -> Option<&'static str> {
+        const OTHERS: &str = "something else has changed the position meanwhile";
+        let before = self.intent.before.quantity;
+        let held = desk.positions.get(&self.intent.key);
+        let now = held.map_or(Quantity::ZERO, |held| held.position.quantity);
+        let waited = tries >= BLURRED_REREADS;
+        match &self.intent.kind {
+            // Smaller by less than what was filled: the picture may be in the middle of it.
+            IntentKind::Reduce { .. } => {
+                (now > before || (now < before && waited)).then_some(OTHERS)
+            }
+            IntentKind::AddMargin { .. } | IntentKind::TakeBack { .. } => {
+                (now != before).then_some(OTHERS)
+            }
+            IntentKind::CancelOrders { .. } => desk
+                .open_orders
+                .is_none()
+                .then_some("the resting orders cannot be read"),
+            IntentKind::MoveIn { .. } => {
+                waited.then_some("the wallet, which other things move too, does not show it")
+            }
+        }
+    }
+
+    /// Takes note of what the verified act `other` of ours did to the wallet that this one is compared
+    /// with, unless that was in `before` already.
+    pub(super) fn notice(&mut self, other: &Intent, effect: Money) {
+        let own = &self.intent;
+        if own.margin_asset != other.margin_asset || own.id == other.id {
+            return;
+        }
+        let base = own.before.cross_wallet + self.shift;
+        let since = base - other.before.cross_wallet;
+        let known = own.planned_at >= other.planned_at && (since - effect).abs() < since.abs();
+        if !known {
+            self.shift += effect;
+        }
     }
 
     /// Does the account as known now show what the intent was to do?
@@ -283,7 +331,13 @@ impl Flight {
         let seen = match (&self.intent.kind, &self.stage) {
             (IntentKind::AddMargin { amount }, _) => held.is_some_and(|position| {
                 let slack = tolerated(*amount, position, desk);
-                position.isolated_wallet >= before.isolated_wallet + *amount - slack
+                let whole = before.isolated_wallet + *amount - slack;
+                // What was closed since has taken its share of the wallet along.
+                let left = position.quantity.ratio(before.quantity);
+                let left = left.unwrap_or(Rate::ONE).min(Rate::ONE);
+                let acknowledged = matches!(self.stage, Stage::Verifying { .. });
+                let least = if acknowledged { whole * left } else { whole };
+                position.isolated_wallet >= least
             }),
             (IntentKind::TakeBack { amount }, _) => held.is_some_and(|position| {
                 let slack = tolerated(*amount, position, desk);
@@ -293,7 +347,7 @@ impl Flight {
             // Results and funding of other positions move the same wallet.
             (IntentKind::MoveIn { amount, .. }, _) => {
                 let least = *amount * Rate::of(MOST_TOLERATED);
-                self.cross_wallet(desk) >= before.cross_wallet + least
+                self.cross_wallet(desk) >= before.cross_wallet + self.shift + least
             }
             (IntentKind::Reduce { .. }, Stage::Verifying { .. })
                 if held.is_some_and(|position| position.side != self.intent.side) =>
@@ -347,9 +401,9 @@ pub(super) fn window_end(sent_at: Timestamp, policy: &Policy) -> Timestamp {
     sent_at.plus_ms(window)
 }
 
-/// What a verified trim has really freed, at most: the share of the margin balance that belonged to
-/// the closed part minus fee, and never more than the cross wallet gained. Without a fill report the
-/// account itself says how much was closed.
+/// What a verified trim has really freed: the share of the margin balance that belonged to the closed
+/// part, minus fee. Nothing once it is too late for a second half of the same rescue. Without a fill
+/// report the account itself says how much was closed.
 pub(super) fn freed_by(
     intent: &Intent,
     fill: Option<&FillReport>,
@@ -357,6 +411,31 @@ pub(super) fn freed_by(
     policy: &Policy,
     now: Timestamp,
 ) -> Money {
+    let late = now.since(intent.planned_at) > RECYCLE_WITHIN_MS;
+    let isolated = intent.margin_mode == MarginMode::Isolated;
+    if late || !isolated {
+        return Money::ZERO;
+    }
+    proceeds(intent, fill, desk, policy).max(Money::ZERO)
+}
+
+/// What an act has done to the free wallet by itself, as far as that is known.
+pub(super) fn wallet_effect(
+    intent: &Intent,
+    fill: Option<&FillReport>,
+    desk: &Desk,
+    policy: &Policy,
+) -> Money {
+    match intent.kind {
+        IntentKind::AddMargin { amount } => -amount,
+        IntentKind::TakeBack { amount } | IntentKind::MoveIn { amount, .. } => amount,
+        IntentKind::CancelOrders { .. } => Money::ZERO,
+        IntentKind::Reduce { .. } => proceeds(intent, fill, desk, policy),
+    }
+}
+
+/// Result of a reduction, minus fee, with the margin that the closed part has released.
+fn proceeds(intent: &Intent, fill: Option<&FillReport>, desk: &Desk, policy: &Policy) -> Money {
     let Some(held) = desk.positions.get(&intent.key) else {
         return Money::ZERO;
     };
@@ -373,11 +452,10 @@ pub(super) fn freed_by(
         fill.quantity = intent.before.quantity - position.quantity;
     }
     fill.quantity = fill.quantity.min(asked);
-    let late = now.since(intent.planned_at) > RECYCLE_WITHIN_MS;
-    if late || position.side != intent.side || !fill.quantity.is_positive() {
+    if position.side != intent.side || !fill.quantity.is_positive() {
         return Money::ZERO;
     }
-    // Whatever else left the wallet meanwhile is not ours to put back.
+    // Whatever else left the position's wallet meanwhile is not ours to put back.
     let share = fill.quantity.ratio(intent.before.quantity);
     let most = intent.before.isolated_wallet * share.unwrap_or(Rate::ZERO);
     let released = (intent.before.isolated_wallet - position.isolated_wallet).min(most);
@@ -387,19 +465,5 @@ pub(super) fn freed_by(
     let fee = fill
         .fee
         .unwrap_or_else(|| (at * fill.quantity) * desk.fee(&intent.key.symbol, policy));
-    let formula = released + part.unrealized(at) - fee;
-    let balance = desk
-        .balances
-        .get(&intent.margin_asset)
-        .copied()
-        .unwrap_or_default();
-    let gained = balance.cross_wallet - intent.before.cross_wallet;
-    let freed = formula
-        .min(gained)
-        .min(balance.available - policy.budgets.keep_available);
-    if freed.is_negative() {
-        Money::ZERO
-    } else {
-        freed
-    }
+    released + part.unrealized(at) - fee
 }

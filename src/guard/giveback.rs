@@ -156,6 +156,10 @@ impl Guard {
             self.loans.stir(&intent.key, now);
             return;
         }
+        // What was closed since it was sent has taken its share of the addition along.
+        let left = position.quantity.ratio(intent.before.quantity);
+        let left = left.unwrap_or(Rate::ZERO).min(Rate::ONE);
+        let amount = (amount * left).floor_to(MONEY_STEP);
         // What happened to the position since the last look happened to the older loan.
         let mut before = position.clone();
         before.isolated_wallet -= amount;
@@ -346,7 +350,7 @@ impl Guard {
         let feed = self.desk.feeds.get(&loan.key.symbol)?;
         let falls = loan.side == Side::Long;
         self.gauge
-            .needed(&feed.bars, &feed.quick, feed.thin, falls)?;
+            .needed(&feed.bars, &feed.quick, feed.thin(&self.policy), falls)?;
         let act = reach(feed, false, &self.gauge, &self.policy, falls).needed;
         let factor = self.policy.allowance.give_back.factor;
         let wished = scaled(act.max(share(loan.rescued_at)), factor);

@@ -134,6 +134,12 @@ impl Intent {
         }
     }
 
+    /// Does it bring money in from another wallet of the owner?
+    #[must_use]
+    pub fn moves_in(&self) -> bool {
+        matches!(self.kind, IntentKind::MoveIn { .. })
+    }
+
     /// Is it a rescue, which counts against the budgets and starts a cool-down?
     #[must_use]
     pub fn is_rescue(&self) -> bool {
@@ -207,6 +213,17 @@ pub enum Resolution {
     Working,
     /// The question could not be asked.
     Unreachable { message: String },
+}
+
+impl Resolution {
+    /// Does it leave open what became of the intent?
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        match self {
+            Self::Executed { .. } | Self::NotExecuted => false,
+            Self::NotFound | Self::Working | Self::Unreachable { .. } => true,
+        }
+    }
 }
 
 /// How an intent ended for good; written to the journal as its last record.

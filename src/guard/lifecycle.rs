@@ -2,9 +2,10 @@
 
 use super::Guard;
 use super::action::{Action, ReportKind, Severity};
+use super::doubt::Doubt;
 use super::event::{Mode, Refresh};
 use super::explain;
-use super::flight::{Flight, MAX_REREADS, Sighting, Stage, freed_by, gap_ms, window_end};
+use super::flight::{Flight, Stage, gap_ms, window_end};
 use super::intent::{
     Ending, FillReport, Intent, IntentId, IntentKind, Outcome, Reaction, Resolution, Scope,
 };
@@ -30,9 +31,9 @@ const LONGEST_PAUSE_MS: i64 = 5 * 60_000;
 /// A throttle longer than this is told as an alarm.
 const LONG_THROTTLE_MS: i64 = 10_000;
 /// Smallest amount that is put back after a trim.
-const LEAST_RECYCLE: Money = Money::of(Decimal::ONE);
+pub(super) const LEAST_RECYCLE: Money = Money::of(Decimal::ONE);
 /// Money is moved in steps of one hundredth.
-const MONEY_STEP: Decimal = Decimal::from_parts(1, 0, 0, false, 2);
+pub(super) const MONEY_STEP: Decimal = Decimal::from_parts(1, 0, 0, false, 2);
 
 impl Guard {
     /// Open intents of a former run: never sent again; asked about if they were sent.
@@ -79,6 +80,7 @@ impl Guard {
 
     pub(super) fn on_outcome(&mut self, id: &IntentId, outcome: Outcome, now: Timestamp) {
         let Some(flight) = self.flight_mut(id) else {
+            self.doubt_answered(id, &outcome, now);
             return;
         };
         let at = match flight.stage {
@@ -130,6 +132,7 @@ impl Guard {
         self.cancels = Pace::default();
         self.moves = Pace::default();
         self.loans.stir_all(now);
+        self.clamp_doubts(now);
         for flight in self.flights.values_mut().chain(&mut self.backlog) {
             flight.clamp_waits(now, &self.policy);
         }
@@ -237,133 +240,6 @@ impl Guard {
         );
     }
 
-    /// A picture that began at `taken_at` has arrived: do acknowledged acts show in it?
-    pub(super) fn verify_flights(&mut self, taken_at: Timestamp, now: Timestamp) {
-        let scopes: Vec<Scope> = self.flights.keys().cloned().collect();
-        for scope in scopes {
-            let Some(flight) = self.flights.get_mut(&scope) else {
-                continue;
-            };
-            if let Stage::Looking {
-                closes_at, next_at, ..
-            } = &mut flight.stage
-                && taken_at >= *closes_at
-            {
-                // With this picture the next look-up can decide: no need to wait for its turn.
-                *next_at = now.min(*next_at);
-            }
-            let sighting = flight.sighting(&self.desk);
-            let Stage::Verifying {
-                acked_at,
-                fill,
-                tries,
-                ..
-            } = flight.stage
-            else {
-                continue;
-            };
-            if taken_at < acked_at {
-                continue;
-            }
-            let id = flight.intent.id.clone();
-            match sighting {
-                Sighting::Seen => self.verified(&id, fill, now),
-                Sighting::NotYet if tries > MAX_REREADS => {
-                    let why = "acknowledged, but the account does not show it";
-                    self.give_up(&id, fill, why, now);
-                }
-                Sighting::NotYet => {}
-            }
-        }
-    }
-
-    fn verified(&mut self, id: &IntentId, fill: Option<FillReport>, now: Timestamp) {
-        let Some(flight) = self.take_flight(id) else {
-            return;
-        };
-        let reaches = flight.reaches && flight.is_complete(fill);
-        let intent = flight.intent;
-        self.record_end(&intent, Ending::Verified { fill });
-        // What comes into a cross wallet is the rescue itself.
-        let frees = intent.only_frees() && matches!(intent.scope, Scope::Isolated(_));
-        let mut line = None;
-        if let Some((_, watch)) = self
-            .watches
-            .iter_mut()
-            .find(|(known, _)| *known == intent.scope)
-        {
-            watch.stale = true;
-            watch.refresh_lines(&intent.scope, &self.desk, &self.policy);
-            line = watch
-                .lines
-                .iter()
-                .find(|line| line.key == intent.key)
-                .and_then(|line| line.nearest);
-            if intent.is_rescue() && !frees {
-                rest_after(watch, reaches, self.policy.cooldown_ms, now);
-            }
-        }
-        self.moved(&intent);
-        self.lend(&intent, now);
-        self.returned(&intent, now);
-        let balance = self.desk.balances.get(&intent.margin_asset);
-        let text = if frees {
-            explain::freed(&intent, balance.copied())
-        } else {
-            explain::verified(&intent, fill.as_ref(), line)
-        };
-        self.tell(&intent, ReportKind::Verified, Severity::Warning, text, now);
-        self.second_half(&intent, fill.as_ref(), reaches, now);
-        if !intent.is_rescue() || frees {
-            return;
-        }
-        if !self.flights.contains_key(&intent.scope) {
-            self.note_duration(&intent, now);
-        } else if let Some(watch) = self.watch_mut(&intent.scope) {
-            // Only a whole rescue is worth a pause.
-            watch.cooldown_until = now;
-        }
-    }
-
-    /// The rescue that `intent` ends has been verified: how long did all of it take?
-    fn note_duration(&mut self, intent: &Intent, now: Timestamp) {
-        let watch = self.watch_mut(&intent.scope);
-        let began = watch.and_then(|watch| watch.began.take());
-        if let Some((plan, began_at)) = began
-            && plan == intent.plan
-        {
-            self.note_need(Some(now.since(began_at)));
-        }
-    }
-
-    fn note_need(&mut self, took_ms: Option<i64>) {
-        self.needs.note(took_ms);
-        self.gauge.set_time_needed(self.needs.time_needed_ms());
-    }
-
-    /// Puts back what a recycling trim freed, or ends its plan.
-    fn second_half(
-        &mut self,
-        intent: &Intent,
-        fill: Option<&FillReport>,
-        reaches: bool,
-        now: Timestamp,
-    ) {
-        let recycles = matches!(intent.kind, IntentKind::Reduce { recycle: true, .. });
-        let allowed =
-            !self.paused && self.mode > Mode::Watch && !self.flights.contains_key(&intent.scope);
-        let freed = if recycles && allowed {
-            freed_by(intent, fill, &self.desk, &self.policy, now)
-        } else {
-            Money::ZERO
-        };
-        let amount = freed.floor_to(MONEY_STEP);
-        if amount < LEAST_RECYCLE || !self.recycle(intent, amount, reaches, now) {
-            self.out
-                .push_back(Action::Record(Entry::PlanEnded { plan: intent.plan }));
-        }
-    }
-
     pub(super) fn not_executed(
         &mut self,
         id: &IntentId,
@@ -453,8 +329,19 @@ impl Guard {
         let Some(flight) = self.take_flight(id) else {
             return;
         };
+        let reduces = matches!(flight.intent.kind, IntentKind::Reduce { .. });
+        let open = match flight.stage {
+            Stage::Looking { .. } => reduces,
+            Stage::Asking { .. } | Stage::Sent { .. } | Stage::Verifying { .. } => false,
+        };
+        let sent_at = flight.charged_at;
         let intent = flight.intent;
-        self.record_end(&intent, Ending::Unverified { fill });
+        let doubted = self.doubt(Doubt::new(&intent, sent_at, fill, !open, now));
+        let open = open && doubted;
+        // An order that may still be filled stays open in the journal: a restart asks again.
+        if !open {
+            self.record_end(&intent, Ending::Unverified { fill });
+        }
         self.out
             .push_back(Action::Record(Entry::PlanEnded { plan: intent.plan }));
         let pause = self.policy.cooldown_ms;
@@ -465,8 +352,13 @@ impl Guard {
             watch.cooldown_until = now.plus_ms(pause);
             watch.rest_until = now.plus_ms(SHORT_PAUSE_MS);
         }
+        let rest = if open {
+            " Until it does, that much is not sold once more."
+        } else {
+            ""
+        };
         let text = format!(
-            "Not known: {}; {why}. Going on from what the account shows; check it by hand.",
+            "Not known: {}; {why}.{rest} Going on from what the account shows; check it by hand.",
             explain::deed(&intent)
         );
         self.tell(&intent, ReportKind::NotKnown, Severity::Alarm, text, now);
@@ -603,18 +495,4 @@ const fn addition_rest_ms(reaction: Reaction) -> i64 {
         | Reaction::BoundPrice
         | Reaction::Powerless => ADDITION_FAILED_PAUSE_MS,
     }
-}
-
-/// The pauses that follow a rescue that was seen.
-fn rest_after(watch: &mut Watch, reaches: bool, cooldown_ms: i64, now: Timestamp) {
-    watch.refusals = 0;
-    watch.helpless = None;
-    watch.addition_lost = false;
-    if !reaches {
-        // The trim that came first has not been enough.
-        watch.add_failed_until = now;
-    }
-    watch.rest_until = now.plus_ms(SHORT_PAUSE_MS);
-    let pause = if reaches { cooldown_ms } else { SHORT_PAUSE_MS };
-    watch.cooldown_until = now.plus_ms(pause);
 }

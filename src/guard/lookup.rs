@@ -4,8 +4,8 @@ use super::Guard;
 use super::action::{ReportKind, Severity};
 use super::event::{OrderStatus, OrderUpdate, Refresh};
 use super::explain;
-use super::flight::{MAX_LOOKUPS, Stage, Trace, gap_ms, window_end};
-use super::intent::{FillReport, IntentId, IntentKind, Resolution};
+use super::flight::{Flight, MAX_LOOKUPS, Stage, Trace, gap_ms, window_end};
+use super::intent::{FillReport, IntentId, Resolution};
 use super::lifecycle::SHORT_PAUSE_MS;
 use crate::domain::Timestamp;
 
@@ -39,6 +39,7 @@ impl Guard {
 
     pub(super) fn on_resolved(&mut self, id: &IntentId, resolution: Resolution, now: Timestamp) {
         let Some(flight) = self.flight_mut(id) else {
+            self.doubt_resolved(id, &resolution, now);
             return;
         };
         let Stage::Looking {
@@ -60,6 +61,12 @@ impl Guard {
         let picture = self.desk.picture_at.unwrap_or(Timestamp::ZERO);
         // From here on the account shows it, or it never happened.
         let settled = now >= closes_at && picture >= closes_at;
+        let trusted = resolution == Resolution::NotFound || tries >= TRUSTED_LOOKUPS;
+        if settled && trusted && resolution.is_open() && flight_seen.intent.moves_in() {
+            let absent = resolution == Resolution::NotFound;
+            self.transfer_unknown(&flight_seen, absent, now);
+            return;
+        }
         match resolution {
             Resolution::Executed { fill } => {
                 self.record_resolution(id, Resolution::Executed { fill });
@@ -76,17 +83,7 @@ impl Guard {
                     self.acknowledged(id, None, now);
                 }
                 Trace::Doubtful if settled => {
-                    let why = match flight_seen.intent.kind {
-                        IntentKind::MoveIn { .. } => {
-                            "the wallet grew, but something else may have done that"
-                        }
-                        IntentKind::AddMargin { .. }
-                        | IntentKind::Reduce { .. }
-                        | IntentKind::TakeBack { .. }
-                        | IntentKind::CancelOrders { .. } => {
-                            "the margin grew, but the exchange's own auto-add may have done that"
-                        }
-                    };
+                    let why = "the margin grew, but the exchange's own auto-add may have done that";
                     self.give_up(id, None, why, now);
                 }
                 Trace::Nothing if settled => {
@@ -111,6 +108,23 @@ impl Guard {
         }
     }
 
+    /// A transfer of which the exchange does not say what became of it. The wallet cannot prove that it
+    /// did not happen, so it stays on the budget of the day; the scope does not wait for it any longer.
+    fn transfer_unknown(&mut self, flight: &Flight, absent: bool, now: Timestamp) {
+        let trace = flight.trace(&self.desk);
+        let why = match trace {
+            Trace::Own | Trace::Doubtful => {
+                "the wallet grew, but something else may have done that; it counts on the budget of the day"
+            }
+            Trace::Nothing => {
+                "the exchange does not show it, which proves nothing; it counts on the budget of the day"
+            }
+        };
+        self.moved(&flight.intent);
+        self.moves.failed(absent && trace == Trace::Nothing, now);
+        self.give_up(&flight.intent.id, None, why, now);
+    }
+
     fn look_again(&mut self, id: &IntentId, again: Stage, closes_at: Timestamp, now: Timestamp) {
         let Some(flight) = self.flight_mut(id) else {
             return;
@@ -131,6 +145,14 @@ impl Guard {
     pub(super) fn on_own_order(&mut self, update: &OrderUpdate, now: Timestamp) {
         let id = IntentId::from_text(&update.client_id);
         let Some(flight) = self.flight_mut(&id) else {
+            if update.status != OrderStatus::Working {
+                let told = FillReport {
+                    quantity: update.filled,
+                    average_price: update.average_price,
+                    fee: update.fee,
+                };
+                self.doubt_resolved(&id, &final_word(told), now);
+            }
             return;
         };
         let before = flight.told.unwrap_or_default();

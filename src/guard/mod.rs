@@ -14,6 +14,7 @@ pub mod action;
 pub mod allowance;
 mod decide;
 mod desk;
+mod doubt;
 pub mod event;
 pub mod explain;
 mod flight;
@@ -30,16 +31,18 @@ pub mod policy;
 mod question;
 mod scoring;
 mod sight;
+mod verify;
 mod view;
 mod watch;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::domain::{Account, Symbol, Timestamp};
 use crate::forecast::Gauge;
 use action::{Action, Report, ReportKind, Severity, View};
 use desk::{Changes, Desk, scope_of};
+use doubt::Doubt;
 use event::{AccountChange, Command, Event, Mark, Mode, OrderOrigin, OrderUpdate, Refresh};
 use flight::Flight;
 use giveback::Loans;
@@ -71,6 +74,10 @@ pub struct Guard {
     flights: BTreeMap<Scope, Flight>,
     /// Further open intents of a scope that a restart found; resolved one after the other.
     backlog: Vec<Flight>,
+    /// Reductions that may still take something although nobody waits for them.
+    doubts: Vec<Doubt>,
+    /// Isolated positions of which what a trim freed could not be put back: the cross account took it.
+    barren: BTreeSet<Scope>,
     /// Executed first halves that wait for the first account picture.
     unfinished: Vec<(Intent, Option<intent::FillReport>)>,
     sight: Sight,
@@ -104,6 +111,8 @@ impl Guard {
             watches: Vec::new(),
             flights: BTreeMap::new(),
             backlog: Vec::new(),
+            doubts: Vec::new(),
+            barren: BTreeSet::new(),
             unfinished: Vec::new(),
             sight: Sight::new(now),
             barred: false,
@@ -303,6 +312,10 @@ impl Guard {
         self.report(now, ReportKind::Blind, Severity::Warning, None, None, text);
         self.sight.restart(now);
         self.loans.stir_all(now);
+        // What stood still took no time of a rescue.
+        for (_, watch) in &mut self.watches {
+            watch.began = None;
+        }
         if gap_ms < 0 {
             self.desk.clamp_times(now);
             self.clamp_waits(now);

@@ -8,6 +8,8 @@ const KEPT_MAX: usize = 100;
 const ENOUGH: usize = 20;
 /// Never taken to be shorter, in milliseconds.
 const LEAST_MS: i64 = 500;
+/// Nor longer: beyond this no distance grows any more.
+const MOST_MS: i64 = 60_000;
 /// Attempts that a rescue may need, at most.
 const TRIES_MAX: u32 = 3;
 /// So many of a hundred rescues may fail at every attempt.
@@ -34,7 +36,7 @@ impl Needs {
         if self.taken.len() >= KEPT_MAX {
             self.taken.pop_front();
         }
-        self.taken.push_back(took_ms.map(|ms| ms.max(0)));
+        self.taken.push_back(took_ms.map(|ms| ms.clamp(0, MOST_MS)));
     }
 
     /// Time from a decision to its verified effect, in milliseconds: the 99th percentile of what was

@@ -9,7 +9,7 @@ use super::desk::Desk;
 use super::event::Refresh;
 use super::policy::Policy;
 use crate::domain::{Symbol, Timestamp};
-use crate::forecast::HISTORY_LEAST_MS;
+use crate::forecast::{HISTORY_LEAST_MS, MinuteBars};
 
 /// A refresh without any answer for this long counts as lost.
 const LOST_AFTER_MS: i64 = 15_000;
@@ -257,7 +257,8 @@ impl Sight {
             let symbol = &held.position.key.symbol;
             next = next.min(self.check_mark(desk, policy, symbol, now, &mut missing));
             let feed = desk.feeds.get(symbol);
-            if feed.is_none_or(|feed| feed.bars.history_ms() < HISTORY_LEAST_MS) {
+            let lacks = |bars: &MinuteBars| bars.history_ms() < HISTORY_LEAST_MS || bars.is_torn();
+            if feed.is_none_or(|feed| lacks(&feed.bars)) {
                 self.need(Refresh::History);
             }
             let rules = desk.rules.get(symbol);

@@ -9,7 +9,9 @@ use super::level::Level;
 use super::policy::Policy;
 use crate::domain::{Money, PositionKey, Price, Rate, Side, Symbol, Timestamp};
 use crate::forecast::schedule::{ADD_AT, INNER, TRIM_AT};
-use crate::forecast::{Gauge, Joint, breach, distance, exceeds, nearness, rate_up, scaled, share};
+use crate::forecast::{
+    Gauge, Joint, beyond, breach, distance, exceeds, nearness, rate_up, scaled, share,
+};
 use crate::margin::{ScopeMargin, Shock, Tally, Verdict};
 use rust_decimal::Decimal;
 
@@ -24,6 +26,9 @@ const SETTLE_MS: i64 = 60_000;
 
 /// Share of the common health that may move before the lines are computed again, in calm.
 const DRIFT: Decimal = Decimal::from_parts(2, 0, 0, false, 2);
+
+/// Most that a thin book may ask for, as a multiple of what is left: well short of [`INNER`].
+const THIN_MOST: f64 = 1.33;
 
 /// A no of the trader stands until the distance has shrunk to this share of what it was.
 const CLEARLY_WORSE: f64 = 0.5;
@@ -431,7 +436,14 @@ pub(super) fn danger(
     let feed = desk.feeds.get(&line.key.symbol)?;
     let mark = feed.mark?;
     let distance = distance(mark, nearest, line.falls_hurt);
-    let reach = reach(feed, can_add, gauge, policy, line.falls_hurt);
+    let falls = line.falls_hurt;
+    let mut reach = reach_at(feed, 0.0, can_add, gauge, policy, falls);
+    // A thin book widens what is needed, but never so far that it alone makes the danger deep.
+    let room = beyond(scaled(distance, THIN_MOST), reach.needed).max(0.0);
+    let thin = feed.thin(policy).min(room);
+    if thin > 0.0 {
+        reach = reach_at(feed, thin, can_add, gauge, policy, falls);
+    }
     let limit = policy.triggers.breach_limit;
     let likely = limit < 1.0
         && breach(
@@ -468,9 +480,21 @@ pub(super) fn reach(
     policy: &Policy,
     falls_hurt: bool,
 ) -> Reach {
+    let thin = feed.thin(policy);
+    reach_at(feed, thin, can_add, gauge, policy, falls_hurt)
+}
+
+fn reach_at(
+    feed: &Feed,
+    thin: f64,
+    can_add: bool,
+    gauge: &Gauge,
+    policy: &Policy,
+    falls_hurt: bool,
+) -> Reach {
     let part = if can_add { ADD_AT } else { TRIM_AT };
     let triggers = &policy.triggers;
-    let forecast = gauge.needed(&feed.bars, &feed.quick, feed.thin, falls_hurt);
+    let forecast = gauge.needed(&feed.bars, &feed.quick, thin, falls_hurt);
     let act = forecast.map_or_else(
         || share(triggers.blind_distance),
         |needed| scaled(needed, part),
