@@ -1,9 +1,5 @@
 //! The report as a page with pictures.
 
-use std::path::Path;
-
-use anyhow::Context;
-
 use super::table::{edge, percent};
 use super::{Answer, Split, span};
 use crate::chart::{Bin, Figure, Page, Reliability, Scaling, Section, Table};
@@ -44,13 +40,8 @@ const MISSES: [&str; 7] = [
     "95 % band",
 ];
 
-/// Writes the page; an existing file is replaced.
-pub(super) fn write(path: &Path, answer: &Answer) -> anyhow::Result<()> {
-    std::fs::write(path, page(answer).html())
-        .with_context(|| format!("the report cannot be written to {}", path.display()))
-}
-
-fn page(answer: &Answer) -> Page {
+/// The whole page.
+pub(super) fn of(answer: &Answer) -> Page {
     let said = &answer.settings;
     let half = match said.split {
         Some(Split::Odd) => "Only the 1st, 3rd … event by date. ",
