@@ -62,7 +62,11 @@ fn position(outlook: &Outlook) -> String {
 
 fn odds(out: &mut String, outlook: &Outlook) {
     if outlook.odds.is_empty() {
-        add(out, "No forecast yet: the fixed distances rule.".to_owned());
+        add(
+            out,
+            "No odds yet: they need an hour of prices. How far from the line I act follows the pace of the price as soon as five minutes are known; before that it is fixed."
+                .to_owned(),
+        );
         return;
     }
     let row = |pick: fn(&Odds) -> f64| {
