@@ -81,7 +81,7 @@ th,td{padding:5px 10px 5px 0;text-align:left;vertical-align:top;border-bottom:1p
 th{font-weight:600;border-bottom:2px solid #6e7781;vertical-align:bottom}
 tr>:last-child{padding-right:0}
 .n{text-align:right}
-td.n{white-space:nowrap}
+td.n,td:first-child{white-space:nowrap}
 .cut,footer{color:#57606a;font-size:13px}
 footer{margin-top:52px;padding-top:14px;border-top:1px solid #d0d7de}
 @media screen and (prefers-color-scheme:dark){

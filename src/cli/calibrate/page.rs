@@ -1,6 +1,6 @@
 //! The report as a page with pictures.
 
-use super::table::{edge, percent};
+use super::table::{edge, percent, signed};
 use super::{Answer, Split, span};
 use crate::chart::{Bin, Figure, Page, Reliability, Scaling, Section, Table};
 use crate::replay::calibration::{BucketRow, Gain, Group, HorizonRow, TOLERANCE};
@@ -212,8 +212,8 @@ fn scores(groups: &[Group]) -> Table {
 
 fn gains(groups: &[Group]) -> Table {
     let cell = |value: f64, band: Option<[f64; 2]>| match band {
-        Some([low, high]) => format!("{value:+.4} [{low:+.4} {high:+.4}]"),
-        None => format!("{value:+.4}"),
+        Some([low, high]) => format!("{} [{} {}]", signed(value), signed(low), signed(high)),
+        None => signed(value),
     };
     let brier = |gain: &Gain| cell(gain.brier, gain.brier_band);
     let log = |gain: &Gain| cell(gain.log, gain.log_band);

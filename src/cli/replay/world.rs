@@ -323,7 +323,7 @@ fn sections(answer: &Answer) -> Vec<(String, Vec<&JointRow>)> {
             (_, true) => format!("{legs} {mode} positions, long and short in turn"),
         };
         let tapes = answer.tapes.counted(bar_ms);
-        format!("{positions}, {} bars, {tapes}", span(bar_ms))
+        format!("{positions}, {} bars, on {tapes}", span(bar_ms))
     };
     sections
         .into_iter()

@@ -135,11 +135,7 @@ fn marks(run: &Run, alone: &Run, key: &PositionKey) -> Vec<Mark> {
     let acts = run.acts.iter().filter(|act| act.key == *key);
     let mut marks: Vec<Mark> = acts.map(of).collect();
     for (run, kind, label) in [
-        (
-            alone,
-            MarkKind::Unprotected,
-            "without the guard: liquidated",
-        ),
+        (alone, MarkKind::Unprotected, "liquidated unguarded"),
         (run, MarkKind::Liquidation, "liquidated"),
     ] {
         let leg = run.legs.iter().find(|leg| leg.key == *key);

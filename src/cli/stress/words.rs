@@ -47,8 +47,12 @@ pub(super) fn sentence(scenario: &Scenario, more: Money) -> String {
         Outcome::Survives | Outcome::Liquidated => "",
     };
     let honest = if more.is_positive() && guarded.actions > 0 {
+        let kept = match guarded.outcome {
+            Outcome::Survives => "; what is kept for that may rise or fall further",
+            Outcome::Closed | Outcome::Liquidated => "",
+        };
         format!(
-            " HERE THE GUARD COSTS MORE THAN DOING NOTHING, by {}.",
+            " HERE THE GUARD LOSES {} MORE THAN DOING NOTHING{kept}.",
             money(more)
         )
     } else {

@@ -33,8 +33,9 @@ const WATCH_MS: i64 = DAY_MS;
 const LENGTH_MS: i64 = DAY_MS;
 /// Significant digits of a price that follows from a factor.
 const PRICE_DIGITS: u32 = 10;
-/// When made-up moves begin: 2026-01-01T01:00:00Z, hours away from funding.
-const SHOCK_BEGIN_MS: i64 = 1_767_229_200 * SECOND_MS;
+/// When made-up moves begin: 2026-01-01T03:00:00Z. The account comes six hours later, which is seven
+/// hours before the next funding.
+const SHOCK_BEGIN_MS: i64 = 1_767_236_400 * SECOND_MS;
 
 /// An account as it stands, with the markets it is in.
 #[derive(Debug, Clone, PartialEq)]
