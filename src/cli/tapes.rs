@@ -113,6 +113,11 @@ pub(super) fn parse_whole<T: std::str::FromStr + PartialOrd>(
         .ok_or_else(|| format!("expected {what}"))
 }
 
+/// A leverage that every contract might have.
+pub(super) fn parse_leverage(text: &str) -> Result<u32, String> {
+    parse_whole(text, 1..=150, "a whole number from 1 to 150, such as 20")
+}
+
 /// Threads from 1 to [`THREADS_MAX`].
 pub(super) fn parse_threads(text: &str) -> Result<usize, String> {
     let what = format!("a whole number from 1 to {THREADS_MAX}");

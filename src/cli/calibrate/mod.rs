@@ -178,11 +178,7 @@ fn nothing(tapes: &Tapes, plan: &Plan) -> UsageError {
 }
 
 fn parse_leverage(text: &str) -> Result<u32, String> {
-    parse_whole(
-        text,
-        2..=150,
-        "whole numbers from 2 to 150, such as 20 or 10,20,50",
-    )
+    parse_whole(text, 2..=150, "a whole number from 2 to 150, such as 20")
 }
 
 fn parse_horizon(text: &str) -> Result<i64, String> {

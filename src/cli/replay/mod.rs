@@ -19,7 +19,9 @@ use serde::Serialize;
 use super::exit::{Exit, UsageError};
 use super::report_file::ReportFile;
 use super::signal;
-use super::tapes::{parse_delay, parse_span as span, parse_threads, parse_whole, threads};
+use super::tapes::{
+    parse_delay, parse_leverage, parse_span as span, parse_threads, parse_whole, threads,
+};
 use super::terminal::{print, warn};
 use super::worlds::{DepthArg, FaultsArg};
 use crate::domain::{DAY_MS, HOUR_MS, MINUTE_MS, Rate, Side};
@@ -419,14 +421,6 @@ fn parse_funding(text: &str) -> Result<Rate, String> {
         .filter(|pct| pct.abs() <= limit)
         .map(Rate::from_pct)
         .ok_or_else(|| "a rate in percent from -5 to 5, such as 0.01".to_owned())
-}
-
-fn parse_leverage(text: &str) -> Result<u32, String> {
-    parse_whole(
-        text,
-        1..=150,
-        "whole numbers from 1 to 150, such as 20 or 10,20,50",
-    )
 }
 
 fn parse_reserve(text: &str) -> Result<u32, String> {
