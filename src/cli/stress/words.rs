@@ -73,26 +73,20 @@ fn at_rest(scenario: &Scenario) -> String {
 
 fn deeds(guarded: &Guarded) -> String {
     let Some(first) = &guarded.first_act else {
-        return format!("comes too late to act and {}", fees(guarded));
+        return "comes too late to act".to_owned();
     };
     let many = match guarded.actions {
         1 => "once".to_owned(),
         times => format!("{times} times, first"),
     };
     format!(
-        "acts {many} on {} {} at a mark of {}, keeps {} % of the positions, {}",
+        "acts {many} on {} {} at a mark of {}, keeps {} % of the positions, spends {} on fees and slippage and puts in {} as new margin",
         first.symbol,
         first.side,
         explain::price(first.price),
         guarded.kept_pct,
-        fees(guarded)
-    )
-}
-
-fn fees(guarded: &Guarded) -> String {
-    format!(
-        "spends {} on fees and slippage and puts in {} as new margin",
-        guarded.cost, guarded.new_money
+        guarded.cost,
+        guarded.new_money
     )
 }
 
