@@ -1,5 +1,5 @@
 //! Plimsoll watches leveraged positions on a derivatives exchange and, before the liquidation
-//! price, adds margin or trims the position, whichever is the cheaper rescue.
+//! price, adds margin within the budgets or, where that is not enough, trims in the cheapest way.
 //!
 //! | module | holds |
 //! |---|---|

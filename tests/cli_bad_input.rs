@@ -137,7 +137,8 @@ fn a_demo_that_cannot_be_is_refused_as_a_wrong_command_line() {
         ),
         (&["--leverage", "0"], &["--leverage"]),
         (&["--leverage", "151"], &["--leverage", "150"]),
-        (&["--leverage", "ten"], &["--leverage"]),
+        (&["--leverage", "ten"], &["--leverage", "from 1 to 150"]),
+        (&["--leverage", "-10"], &["--leverage", "from 1 to 150"]),
         (
             &["--enter-at", "yesterday"],
             &["--enter-at", "2025-10-10T21:00"],

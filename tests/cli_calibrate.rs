@@ -143,6 +143,10 @@ fn a_page_with_charts_is_written_where_asked_for_and_needs_no_network() {
     ] {
         assert!(!inside.contains(outside), "{outside}");
     }
+    let note = bench.put("note.txt", "milk");
+    let asked = ["--report", note.to_str().expect("a path")];
+    PROGRAM.refused(&asked, &tapes, 73, &["note.txt", "is no page"]);
+    assert_eq!(std::fs::read_to_string(&note).expect("the note"), "milk");
     let nowhere = bench.path("no/such/folder.html");
     let asked = ["--report", nowhere.to_str().expect("a path")];
     PROGRAM.refused(&asked, &tapes, 73, &["folder.html"]);
@@ -274,7 +278,7 @@ fn what_cannot_be_measured_is_refused_with_the_reason() {
     PROGRAM.refused(&["--horizon", "4m"], &[&lone], 2, &["5m to 24h"]);
     PROGRAM.refused(&["--warm-up", "59m"], &[&lone], 2, &["1h to 30d"]);
     PROGRAM.refused(&["--every", "30"], &[&lone], 2, &["30m or 1h"]);
-    PROGRAM.refused(&["--leverage", "1"], &[&lone], 2, &["2..=150"]);
+    PROGRAM.refused(&["--leverage", "1"], &[&lone], 2, &["from 2 to 150"]);
     PROGRAM.refused(&["--threads", "0"], &[&lone], 2, &["1 to 1024"]);
     PROGRAM.refused(&["--split", "third"], &[&lone], 2, &["even", "odd"]);
 }

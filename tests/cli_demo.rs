@@ -448,6 +448,7 @@ fn the_journal_tells_what_a_run_did_in_every_form() {
     home.set("", "mode = \"auto\"");
     home.set("guard", "floor_distance_pct = 6");
     home.set("budget", "add_per_action_usdt = 2000");
+    home.set("budget", "add_per_position_day_usdt = 2000");
     home.set("budget", "trim_per_action_pct = 5");
     let mut program = home.run();
     program.until("the plan ends", || {

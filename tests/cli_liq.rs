@@ -887,16 +887,69 @@ fn adding_margin_moves_the_line_and_too_much_cannot_be_taken_out() {
         dec!(95381.526104),
     );
     let taken = flags(&format!("{ISOLATED} --margin 4500 --mark 97000 --add -600"));
-    assert!(
-        taken["notes"]
-            .to_string()
-            .contains("would not let 600 out: at most 575"),
-        "{taken:#}"
-    );
+    let why = taken["refused"].as_str().expect("a refusal");
+    assert!(why.contains("would not let 600 out: at most 575"), "{why}");
+    assert!(taken["after"].is_null(), "{taken:#}");
     let allowed = flags(&format!("{ISOLATED} --margin 4500 --mark 97000 --add -575"));
+    assert!(allowed["refused"].is_null(), "{allowed:#}");
+    // People read the refusal before any number, and no state that cannot be.
+    let told = said(&format!("{ISOLATED} --mark 97000 --add=-200"));
     assert!(
-        !allowed["notes"].to_string().contains("would not let"),
-        "{allowed:#}"
+        told.out
+            .starts_with("REFUSED: The venue would not let 200 out"),
+        "{told:?}"
+    );
+    assert!(
+        !told.out.contains("after") && !told.out.contains("would return"),
+        "{told:?}"
+    );
+    let poor = json!({
+        "exchange": "binance-usdm", "wallet_balance": "3000", "positions": [
+            {"symbol": "BTCUSDT", "margin_mode": "isolated", "side": "long", "quantity": "0.5",
+             "entry_price": "100000", "isolated_margin": "5000", "leverage": "10"},
+            {"symbol": "ETHUSDT", "margin_mode": "cross", "side": "long", "quantity": "1",
+             "entry_price": "3000", "leverage": "10"}]});
+    let words = [
+        "--input",
+        "-",
+        "--text",
+        "--add",
+        "5000",
+        "--position",
+        "BTCUSDT",
+    ];
+    let told = liq(&words, &poor.to_string());
+    assert!(
+        told.out
+            .starts_with("REFUSED: The venue would refuse to add 5000: the cross wallet has"),
+        "{told:?}"
+    );
+    assert!(!told.out.contains("-2,000"), "{told:?}");
+}
+
+#[test]
+fn a_move_past_the_line_is_told_as_a_liquidation() {
+    let told = said(&format!("{ISOLATED} --price=-8%"));
+    assert!(
+        told.out
+            .contains("passed afterwards: liquidated on the way"),
+        "{told:?}"
+    );
+    assert!(told.out.contains("no equity left"), "{told:?}");
+    assert!(
+        !told.out.contains("if the mark price falls to it"),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn a_name_of_another_venue_is_met_with_the_right_one() {
+    refused(
+        &said(
+            "--exchange okx --symbol BTCUSDT --side long --quantity 1 --entry 60000 --leverage 10",
+        ),
+        USAGE,
+        &["--symbol `BTCUSDT` is not how okx names its contracts; did you mean BTC-USDT-SWAP?"],
     );
 }
 

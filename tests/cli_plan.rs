@@ -2,6 +2,7 @@
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::float_arithmetic,
     reason = "a test program: it fails by panicking"
 )]
 
@@ -43,7 +44,16 @@ fn a_plan_says_where_it_acts_what_it_would_do_and_what_else_would_cost() {
         number(&position["liquidation_price"]),
     );
     assert!(line < act && act < mark, "{position}");
+    // Whole ticks of 0.1, towards the mark.
+    let tenths = act * 10.0;
+    assert!((tenths - tenths.round()).abs() < 1e-6, "{position}");
     let rescue = &position["rescue"];
+    let chosen = &rescue["chosen"];
+    assert!(
+        number(&chosen["cost_with_risk"]) >= number(&chosen["cost"]),
+        "{chosen}"
+    );
+    assert!(chosen["price"].is_null(), "{chosen}");
     assert!((number(&rescue["at"]) - act).abs() < 1e-6, "{rescue}");
     assert!(!rescue["others"].as_array().expect("others").is_empty());
     let requests = venue.face().requests();

@@ -146,6 +146,7 @@ fn a_folder_plays_its_tapes_and_says_what_it_left_out_or_found_too_short() {
 
     let text = PROGRAM.told(&words, &[bench.folder.path()]);
     for part in [
+        "Isolated positions, long and short, an entry every 4 h, reserve 100 % of the initial margin, 5000 ms",
         "1 tape of 1-minute bars",
         "1 tape of 5-minute bars",
         "Bar lengths are kept apart",
@@ -218,7 +219,22 @@ fn a_wrong_command_line_is_told_what_would_be_right() {
         2,
         &["bold", "tight", "balanced"],
     );
-    PROGRAM.refused(&["--leverage", "0"], &[&tape], 2, &["1..=150"]);
+    for leverage in ["0", "-10", "ten", "10,151"] {
+        PROGRAM.refused(
+            &["--leverage", leverage],
+            &[&tape],
+            2,
+            &["from 1 to 150, such as"],
+        );
+    }
+    PROGRAM.refused(&["--delay-ms", "-1"], &[&tape], 2, &["from 0 to 600000"]);
+    PROGRAM.refused(&["--guard-episodes", "0"], &[&tape], 2, &["at least 1"]);
+    PROGRAM.refused(
+        &["--policy", "naive", "--preset", "tight"],
+        &[&tape],
+        2,
+        &["--preset", "--policy guard"],
+    );
     PROGRAM.refused(&["--entry-every", "4"], &[&tape], 2, &["4h or 30m"]);
     PROGRAM.refused(&["--threads", "0"], &[&tape], 2, &["1 to 1024"]);
     PROGRAM.refused(&["--side", "up"], &[&tape], 2, &["long", "both"]);
@@ -268,6 +284,8 @@ fn a_stopped_replay_leaves_a_report_that_says_it_is_partial() {
         .filter_map(|row| row["episodes"].as_u64())
         .sum();
     assert_eq!(Some(counted), done.map(|done| 3 * done), "with each preset");
+    let tapes = &answer["tapes"];
+    assert_eq!(tapes["reached_by_bar_ms"], tapes["by_bar_ms"]);
 }
 
 #[test]
@@ -292,6 +310,18 @@ fn a_page_with_charts_is_written_where_asked_for() {
         "no chart"
     );
     assert!(html.contains("naive") && html.contains("50×"), "no rows");
+    assert!(
+        !html.contains("Needless acts in calm"),
+        "a chart of nothing"
+    );
+    // The tape itself is never written over.
+    let asked = ["--report", tape.to_str().expect("a path")];
+    PROGRAM.refused(
+        &[&words[..], &asked].concat(),
+        &[&tape],
+        2,
+        &["is the file that is read"],
+    );
     let nowhere = bench.path("no/such/folder.html");
     let asked = ["--report", nowhere.to_str().expect("a path")];
     PROGRAM.refused(

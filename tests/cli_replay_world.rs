@@ -5,6 +5,8 @@
     reason = "a test program: it fails by panicking"
 )]
 
+#[path = "support/shared.rs"]
+mod shared;
 #[path = "support/tape_command.rs"]
 mod tape_command;
 #[path = "support/tapes.rs"]
@@ -117,6 +119,20 @@ fn one_isolated_position_can_stand_on_the_simulated_exchange() {
         html.contains("1 isolated position, 1-minute bars"),
         "{html}"
     );
+    for part in ["<svg", "Saved (", "Kept (", "Friction (", "friction bps"] {
+        assert!(html.contains(part), "`{part}`");
+    }
+    let text = PROGRAM.told(
+        &["--world", "--leverage", "50", "--policy", "none"],
+        &[&tape],
+    );
+    for part in [
+        "Played: none",
+        "an entry every 4 h",
+        "naive is not played here",
+    ] {
+        assert!(text.contains(part), "`{part}` in: {text}");
+    }
 }
 
 #[test]
@@ -143,4 +159,29 @@ fn what_does_not_go_together_is_refused_with_a_sentence() {
         2,
         &["from -5 to 5"],
     );
+}
+
+/// The second half of a trim may be lost on the way; what it would have put back is put in a day later.
+#[test]
+fn margin_that_a_trim_freed_is_no_new_money_when_it_comes_back_later() {
+    let Some(tapes) = shared::shared("tapes") else {
+        return;
+    };
+    let tape = tapes.join("2021-12-04_XRPUSDT-spot_1m.csv.gz");
+    let words = [
+        "--world",
+        "--faults",
+        "api",
+        "--policy",
+        "guard",
+        "--preset",
+        "tight",
+        "--leverage",
+        "20",
+        "--entry-every",
+        "24h",
+    ];
+    let answer = PROGRAM.json(&words, &[&tape]);
+    let new_money = answer["rows"][0]["new_money"].as_f64().expect("a share");
+    assert!((0.5..=1.0).contains(&new_money), "{answer}");
 }

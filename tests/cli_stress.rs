@@ -27,6 +27,11 @@ const ACCOUNT: &str = r#"{"exchange": "binance-usdm", "wallet_balance": "4000", 
   {"symbol": "ETHUSDT", "margin_mode": "isolated", "side": "long", "quantity": "4",
    "entry_price": "3500", "mark_price": "3450", "isolated_margin": "900", "leverage": "20"}]}"#;
 
+/// A long whose margin the first seconds of a fall leave hardly anything of, with nothing beside it.
+const CLOSED: &str = r#"{"exchange": "binance-usdm", "wallet_balance": "0", "positions": [
+  {"symbol": "BTCUSDT", "margin_mode": "isolated", "side": "long", "quantity": "0.01",
+   "entry_price": "100000", "mark_price": "100000", "isolated_margin": "50", "leverage": "20"}]}"#;
+
 fn account(bench: &Bench, text: &str) -> String {
     let file = bench.put("account.json", text);
     file.to_str().expect("a path").to_owned()
@@ -73,7 +78,10 @@ fn an_account_in_a_file_is_played_through_all_standard_shocks() {
     assert_eq!((names[0], names[9]), ("-5 % in 1 h", "+50 % in 1 h"));
     assert_eq!(answer["faults"], "none");
     assert_eq!(answer["depth"], "collapse");
-    assert_eq!(answer["act_by"].as_array().map(Vec::len), Some(2));
+    assert_eq!(
+        answer["delay_ms"], 5_000,
+        "as the default limits reckon with"
+    );
 
     let deep = &scenarios[2];
     assert_eq!(deep["worst_move"]["pct"], "-20");
@@ -82,6 +90,10 @@ fn an_account_in_a_file_is_played_through_all_standard_shocks() {
         .expect("a list");
     assert_eq!(taken.len(), 2, "{deep}");
     assert_eq!(taken[0]["symbol"], "ETHUSDT");
+    // Machines read plain decimals.
+    assert!(number(&taken[0]["price"]) > 3_000.0, "{taken:?}");
+    assert_eq!(deep["unprotected"]["outcome"], "liquidated");
+    assert!(number(&deep["unprotected"]["liquidation_fees"]) > 0.0);
     assert!(number(&deep["unprotected"]["lost"]) > 4_000.0);
     let guarded = &deep["guarded"];
     assert_eq!(guarded["liquidated"].as_array().map(Vec::len), Some(0));
@@ -91,10 +103,122 @@ fn an_account_in_a_file_is_played_through_all_standard_shocks() {
     let up = &scenarios[9];
     assert!(number(&up["unprotected"]["lost"]) < 0.0, "a gain: {up}");
     assert_eq!(up["guarded"]["actions"], 0);
+    assert_eq!(up["worst_move"], Value::Null);
+    let nearest = &up["unprotected"]["nearest"];
+    let away = nearest["distance_pct"].as_str().expect("a share");
+    let symbol = nearest["symbol"].as_str().expect("a symbol");
     assert_eq!(
         up["sentence"],
-        "No position comes near its line; the guard does nothing."
+        format!("The guard does nothing; {symbol} long comes nearest to its line, {away} % away.")
     );
+    for scenario in scenarios {
+        let each = scenario["guarded"]["positions"].as_array().expect("a list");
+        assert_eq!(each.len(), 2, "what is kept of each: {scenario}");
+        assert!(number(&each[0]["kept_pct"]) <= 100.0);
+    }
+}
+
+#[test]
+fn what_was_only_just_missed_is_told_with_its_distance() {
+    let bench = Bench::new();
+    // Liquidated at about 50,200; a fall by 40 % ends at 60,000.
+    let near = r#"{"exchange": "binance-usdm", "wallet_balance": "0", "positions": [
+      {"symbol": "BTCUSDT", "margin_mode": "isolated", "side": "long", "quantity": "0.1",
+       "entry_price": "100000", "mark_price": "100000", "isolated_margin": "5000", "leverage": "2"}]}"#;
+    let input = account(&bench, near);
+    let answer = PROGRAM.json(&["--input", &input, "--shock", "-40", "--over", "1d"], &[]);
+    let scenario = &answer["scenarios"][0];
+    let away = &scenario["unprotected"]["nearest"]["distance_pct"];
+    assert!((15.0..17.5).contains(&number(away)), "{scenario}");
+}
+
+#[test]
+fn a_liquidation_fee_is_not_what_the_guard_spends() {
+    let bench = Bench::new();
+    let input = account(&bench, ACCOUNT);
+    let words = [
+        "--input",
+        &input,
+        "--shock",
+        "-30",
+        "--delay-ms",
+        "600000",
+        "--over",
+        "5m",
+    ];
+    let answer = PROGRAM.json(&words, &[]);
+    let guarded = &answer["scenarios"][0]["guarded"];
+    assert_eq!(guarded["outcome"], "liquidated", "{guarded}");
+    assert_eq!(guarded["actions"], 0, "{guarded}");
+    assert_eq!(number(&guarded["cost"]), 0.0, "{guarded}");
+    assert!(number(&guarded["liquidation_fees"]) > 0.0, "{guarded}");
+    let text = PROGRAM.told(&words, &[]);
+    for part in [
+        "comes too late to act",
+        "Fees of liquidations, within what is lost",
+        "-30 % in 5 min: ",
+    ] {
+        assert!(text.contains(part), "`{part}` in: {text}");
+    }
+}
+
+#[test]
+fn a_closed_position_is_called_closed_and_its_loss_is_told() {
+    let bench = Bench::new();
+    let input = account(&bench, CLOSED);
+    let words = ["--input", &input, "--shock", "-3", "--over", "5s"];
+    let answer = PROGRAM.json(&words, &[]);
+    let scenario = &answer["scenarios"][0];
+    assert_eq!(scenario["name"], "-3 % in 5 s");
+    let guarded = &scenario["guarded"];
+    assert_eq!(guarded["outcome"], "closed", "{scenario}");
+    assert_eq!(guarded["kept_pct"], "0");
+    assert!(number(&guarded["lost_more"]) > 0.0, "{scenario}");
+    let text = PROGRAM.told(&words, &[]);
+    for part in [
+        "closed",
+        "Nothing is left of the positions.",
+        "HERE THE GUARD LOSES",
+        "MORE THAN DOING NOTHING.",
+        guarded["lost"].as_str().expect("a sum"),
+    ] {
+        assert!(text.contains(part), "`{part}` in: {text}");
+    }
+}
+
+#[test]
+fn a_report_never_takes_the_place_of_what_is_read_or_of_other_work() {
+    let bench = Bench::new();
+    let input = account(&bench, ACCOUNT);
+    let words = ["--input", &input, "--shock", "-5", "--report"];
+    fn report<'a>(words: &[&'a str], place: &'a str) -> Vec<&'a str> {
+        [words, &[place]].concat()
+    }
+    PROGRAM.refused(
+        &report(&words, &input),
+        &[],
+        2,
+        &["is the file that is read"],
+    );
+    let link = bench.path("link.html");
+    fs::hard_link(&input, &link).expect("a link");
+    let link = link.to_str().expect("a path");
+    PROGRAM.refused(&report(&words, link), &[], 2, &["is the file that is read"]);
+    assert_eq!(fs::read_to_string(&input).expect("the account"), ACCOUNT);
+    let note = bench.put("note.txt", "milk");
+    let note = note.to_str().expect("a path");
+    PROGRAM.refused(&report(&words, note), &[], 73, &["note.txt", "is no page"]);
+    assert_eq!(fs::read_to_string(note).expect("the note"), "milk");
+    let nowhere = bench.path("no/page.html");
+    let nowhere = nowhere.to_str().expect("a path");
+    PROGRAM.refused(&report(&words, nowhere), &[], 73, &["no such folder"]);
+    // An older page gives way, whatever its name.
+    let page = bench.path("page");
+    let page = page.to_str().expect("a path");
+    PROGRAM.told(&report(&words, page), &[]);
+    PROGRAM.told(&report(&words, page), &[]);
+    let left = fs::read_dir(bench.folder.path()).expect("the folder");
+    assert_eq!(left.count(), 4, "nothing half written is left");
 }
 
 #[test]
@@ -118,7 +242,8 @@ fn the_same_call_gives_the_same_answer_whatever_the_number_of_threads() {
         "thins out",
         "API faults",
         "silent marks",
-        "The guard would act on ETHUSDT long",
+        "times, first on ETHUSDT long at a mark of",
+        "Kept with the guard: ETHUSDT long",
         "-20 % in 1 h: ",
         "Nothing was sent.",
     ] {
@@ -153,8 +278,18 @@ fn a_recorded_crash_is_rescaled_and_who_has_no_tape_follows_btc() {
     let worst = number(&scenario["worst_move"]["pct"]);
     assert!((-12.1..-11.9).contains(&worst), "{worst}");
     assert_eq!(answer["faults"], "api");
+    assert_eq!(scenario["tapes"]["BTCUSDT"], "2026-11-20_BTCUSDT_1m");
     let text = PROGRAM.told(&words, &[]);
     assert!(text.contains("no tape of ETHUSDT at that date"), "{text}");
+    assert!(
+        text.contains("BTCUSDT follows 2026-11-20_BTCUSDT_1m"),
+        "{text}"
+    );
+    // The tape of another exchange does not come before the own one.
+    bench.bars("2026-11-20_BTCUSDT-bybit_1m.csv", MINUTE, &crash(30.0));
+    let again = PROGRAM.json(&words, &[]);
+    assert_eq!(again["scenarios"], answer["scenarios"]);
+    fs::remove_file(bench.path("2026-11-20_BTCUSDT-bybit_1m.csv")).expect("removed");
 
     // All dates of a folder, and shocks where they are asked for.
     let answer = PROGRAM.json(&["--input", &input, "--shock", "-10"], &[Path::new(folder)]);
@@ -165,6 +300,10 @@ fn a_recorded_crash_is_rescaled_and_who_has_no_tape_follows_btc() {
         .map(|scenario| &scenario["name"])
         .collect();
     assert_eq!(names, ["-10 % in 1 h", "2026-11-20", "2026-11-21"]);
+    // As the help says: none in shocks, api on tapes.
+    assert_eq!(answer["faults"], Value::Null);
+    let faults = |index: usize| &answer["scenarios"][index]["faults"];
+    assert_eq!((faults(0), faults(1)), (&"none".into(), &"api".into()));
 }
 
 #[test]
@@ -183,6 +322,9 @@ fn a_page_with_a_picture_per_position_can_be_had() {
         "-20 % in 1 h: ETHUSDT",
         "<svg",
         "position trimmed",
+        "liquidated without the guard",
+        "lost guarded",
+        "Kept is the share",
     ] {
         assert!(html.contains(part), "`{part}`");
     }
@@ -215,6 +357,10 @@ fn what_cannot_be_played_is_refused_with_a_sentence() {
     for shock in ["0", "-100", "x"] {
         let words = ["--input", &input, "--shock", shock];
         PROGRAM.refused(&words, &[], 2, &["such as -20"]);
+    }
+    for wrong in [["--delay-ms", "-1"], ["--delay-ms", "soon"]] {
+        let words = [&["--input", &input][..], &wrong].concat();
+        PROGRAM.refused(&words, &[], 2, &["from 0 to 600000"]);
     }
     let folder = bench.path("");
     let folder = folder.to_str().expect("a path");

@@ -344,10 +344,16 @@ fn real_orders_need_the_owners_word() {
         "http://localhost:1",
         "http://[::1]:9",
     ] {
+        let ws = url.replace("http", "ws");
         load(&format!(
-            "mode = \"auto\"\n[exchange.urls]\nrest = \"{url}\"\n"
+            "mode = \"auto\"\n[exchange.urls]\nrest = \"{url}\"\nws_public = \"{ws}\"\nws_market = \"{ws}\"\nws_private = \"{ws}\"\n"
         ));
     }
+    let alone = refusals("[exchange.urls]\nrest = \"http://127.0.0.1:9\"\n");
+    assert!(
+        alone.starts_with("config.toml:2: ws_public in [exchange.urls] is wss://fstream.binance.com/public while rest is this machine: "),
+        "{alone}"
+    );
     load("mode = \"ask\"\n[exchange]\nlive = true\n");
     check(
         "mode = \"ask\"\n[exchange]\nlive = true\n[exchange.urls]\nws_market = \"ws://127.0.0.1:9\"\n",
@@ -611,4 +617,20 @@ fn moving_money_in_needs_the_owners_word_for_the_key_too() {
         "config.toml:2: move_in_per_day_usdt = 100 in [budget] needs a key that may move funds between your wallets; set allow_wallet_transfer = true in [exchange], or move_in_per_day_usdt = 0",
     );
     load("[exchange]\nallow_wallet_transfer = true\n[budget]\nmove_in_per_day_usdt = 100\n");
+}
+
+#[test]
+fn limits_that_contradict_each_other_are_told_with_their_line() {
+    check(
+        "[budget]\nadd_per_position_day_usdt = 300\nadd_per_action_usdt = 400\n",
+        "config.toml:3: add_per_action_usdt = 400 in [budget] is above add_per_position_day_usdt = 300: so much would never be added; lower it, or raise that",
+    );
+    check(
+        "[guard]\nblind_distance_pct = 1.5\nfloor_distance_pct = 2\n",
+        "config.toml:2: blind_distance_pct = 1.5 in [guard] is below floor_distance_pct = 2, which holds always: it would never count; make it at least as large, or leave it out",
+    );
+    // One limit alone may be moved past a default of the other.
+    load("[budget]\nadd_per_position_day_usdt = 300\n");
+    load("[budget]\nadd_per_position_day_usdt = 0\nadd_per_action_usdt = 500\n");
+    load("[guard]\nfloor_distance_pct = 2\n");
 }

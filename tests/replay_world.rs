@@ -406,7 +406,8 @@ fn a_shock_takes_the_unprotected_account_and_the_guard_keeps_some_of_it() {
     let present = present(MarginMode::Isolated, dec!(60000));
     let course = fall(dec!(-0.2));
     let stressed = stress(&present, &course, &World::default(), &Limits::default());
-    assert_eq!(stressed.worst_move.1, dec!(-0.2));
+    let worst = stressed.worst_move.as_ref().expect("a fall");
+    assert_eq!(worst.1, dec!(-0.2));
     assert!(stressed.unprotected.is_liquidated());
     let guarded = &stressed.guarded;
     assert!(!guarded.is_liquidated(), "{:?}", guarded.legs);

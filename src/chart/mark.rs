@@ -28,15 +28,18 @@ pub enum MarkKind {
     Close,
     /// Liquidated by the venue: a heavy ✖.
     Liquidation,
+    /// What the venue would have liquidated without protection: a thin ✖.
+    Unprotected,
 }
 
 impl MarkKind {
-    pub(super) const ALL: [Self; 5] = [
+    pub(super) const ALL: [Self; 6] = [
         Self::Add,
         Self::Trim,
         Self::Recycle,
         Self::Close,
         Self::Liquidation,
+        Self::Unprotected,
     ];
 
     /// Its words in a legend.
@@ -47,6 +50,7 @@ impl MarkKind {
             Self::Recycle => "trimmed and recycled",
             Self::Close => "closed",
             Self::Liquidation => "liquidated",
+            Self::Unprotected => "liquidated without the guard",
         }
     }
 
@@ -72,6 +76,7 @@ impl MarkKind {
             ),
             Self::Close => cross((x, y), 5.0, ("p-close", 5.5)),
             Self::Liquidation => cross((x, y), HALF, ("p-dead", 7.5)),
+            Self::Unprotected => cross((x, y), 5.0, ("p-alone", 4.5)),
         }
     }
 }

@@ -25,7 +25,7 @@ mod thin;
 
 pub use bars::{GROUPS_MAX, GroupedBars, Reference, SERIES_MAX, Series};
 pub use mark::{MARKS_MAX, Mark, MarkKind};
-pub use page::{Figure, Page, SECTIONS_MAX, Section};
+pub use page::{Figure, MADE_BY, Page, SECTIONS_MAX, Section};
 pub use price::{PriceChart, Sample};
 pub use reliability::{BINS_MAX, Bin, Reliability, Scaling};
 pub use scale::Unit;

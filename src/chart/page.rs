@@ -11,6 +11,9 @@ use super::text::{NAME_MAX, PARAGRAPH_MAX, clean, escape};
 /// Sections on one page at most.
 pub const SECTIONS_MAX: usize = 200;
 
+/// By this a page can be told from other files; it stands near its beginning.
+pub const MADE_BY: &str = "<meta name=\"generator\" content=\"plimsoll\"/>";
+
 /// Something to look at.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Figure {
@@ -64,7 +67,7 @@ impl Page {
             ));
         }
         format!(
-            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n{MADE_BY}\n\
              <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\"/>\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
              <title>{title}</title>\n<style>{}{}</style>\n</head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n",

@@ -43,6 +43,7 @@ pub(super) const CHART: &str = "
 .p-under{stroke:#fff;fill:none}
 .p-close{stroke:#1b1f24;stroke-width:2.5;fill:none}
 .p-dead{stroke:#d55e00;stroke-width:4;fill:none}
+.p-alone{stroke:#d55e00;stroke-width:1.75;fill:none}
 .p-zero{fill:#fff;stroke:#d55e00;stroke-width:2}
 @media screen and (prefers-color-scheme:dark){
 .p-paper{fill:#14181d}
@@ -74,12 +75,13 @@ p{max-width:72ch;margin:0 0 14px}
 figure{margin:18px 0 0}
 figure svg{display:block;width:calc(100% + 40px);margin:0 -20px;height:auto}
 .wide{overflow-x:auto}
-table{border-collapse:collapse;font-size:14px;font-variant-numeric:tabular-nums}
+table{border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums}
 caption{text-align:left;font-weight:600;padding:0 0 8px}
-th,td{padding:6px 14px 6px 0;text-align:left;vertical-align:top;border-bottom:1px solid #d0d7de}
+th,td{padding:5px 10px 5px 0;text-align:left;vertical-align:top;border-bottom:1px solid #d0d7de}
 th{font-weight:600;border-bottom:2px solid #6e7781;vertical-align:bottom}
 tr>:last-child{padding-right:0}
-.n{text-align:right;white-space:nowrap}
+.n{text-align:right}
+td.n,td:first-child{white-space:nowrap}
 .cut,footer{color:#57606a;font-size:13px}
 footer{margin-top:52px;padding-top:14px;border-top:1px solid #d0d7de}
 @media screen and (prefers-color-scheme:dark){

@@ -134,6 +134,20 @@ impl UsageError {
         }
     }
 
+    pub(super) fn unavailable(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            exit: Exit::Unavailable,
+        }
+    }
+
+    pub(super) fn cannot_create(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            exit: Exit::CannotCreate,
+        }
+    }
+
     pub(super) fn config(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),

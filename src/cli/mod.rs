@@ -12,6 +12,7 @@ mod journal;
 mod liq;
 mod plan;
 mod replay;
+mod report_file;
 mod run;
 mod signal;
 mod status;
@@ -34,8 +35,8 @@ struct Cli {
 }
 
 const LONG_ABOUT: &str = "Plimsoll watches your leveraged futures positions and, before the \
-liquidation price, adds margin or trims the position, whichever is the cheaper rescue. It runs on \
-your own machine, takes its settings from one TOML file, and sends nothing in `watch` mode, which is \
+liquidation price, adds margin within your budgets or, where that is not enough, trims the position in the \
+cheapest way. It runs on your own machine, takes its settings from one TOML file, and sends nothing in `watch` mode, which is \
 the default. Start with `plimsoll demo`: it needs no key and no network.";
 
 const EXITS: &str = "Exit codes:

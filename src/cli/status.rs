@@ -1,6 +1,9 @@
 //! `plimsoll status`: accounts and positions, once.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
+use rust_decimal::Decimal;
 use serde::Serialize;
 
 use super::connect::{self, ConfigArg};
@@ -64,7 +67,7 @@ pub(super) async fn run(args: StatusArgs) -> anyhow::Result<Exit> {
     let clock = Clock::wall();
     let port = connect::port(&path, &config, &clock)?;
     let offset = port.sync_clock().await?;
-    let (guard, now) = look(&port, &config, &clock, offset).await?;
+    let Looked { guard, now, .. } = look(&port, &config, &clock, offset).await?;
     let view = guard.view(now);
     if args.json {
         let status = StatusJson {
@@ -82,14 +85,22 @@ pub(super) async fn run(args: StatusArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// Reads the account once and lets a guard look at it; nothing can be sent from here. Returns the
-/// guard and its present.
+/// What was read.
+pub(super) struct Looked {
+    pub(super) guard: Guard,
+    /// The present of the exchange.
+    pub(super) now: Timestamp,
+    /// Prices are multiples of these.
+    pub(super) ticks: BTreeMap<Symbol, Decimal>,
+}
+
+/// Reads the account once and lets a guard look at it; nothing can be sent from here.
 pub(super) async fn look<P: Port>(
     port: &P,
     config: &Config,
     clock: &Clock,
     offset_ms: i64,
-) -> anyhow::Result<(Guard, Timestamp)> {
+) -> anyhow::Result<Looked> {
     let account = port.account().await?;
     let mut symbols: Vec<Symbol> = Vec::new();
     for event in &account {
@@ -110,10 +121,20 @@ pub(super) async fn look<P: Port>(
     };
     let now = clock.now().plus_ms(offset_ms);
     let mut guard = Guard::new(config.policy.clone(), now);
+    let mut ticks = BTreeMap::new();
+    for event in &rules {
+        if let Event::Instruments(instruments) = event {
+            ticks.extend(
+                instruments
+                    .iter()
+                    .map(|listed| (listed.symbol.clone(), listed.tick)),
+            );
+        }
+    }
     for event in rules.into_iter().chain(history).chain(account) {
         guard.handle(event, now);
     }
-    Ok((guard, now))
+    Ok(Looked { guard, now, ticks })
 }
 
 fn position_json(view: &PositionView) -> PositionJson<'_> {

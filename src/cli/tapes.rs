@@ -97,17 +97,37 @@ fn name(file: &Path) -> String {
 }
 
 /// The number of threads asked for, else one per processor.
-///
-/// # Errors
-/// A number outside 1 to [`THREADS_MAX`].
-pub(super) fn threads(asked: Option<usize>) -> Result<usize, UsageError> {
-    match asked {
-        Some(threads @ 1..=THREADS_MAX) => Ok(threads),
-        Some(_) => Err(UsageError::new(format!(
-            "--threads must be from 1 to {THREADS_MAX}"
-        ))),
-        None => Ok(std::thread::available_parallelism().map_or(1, NonZero::get)),
-    }
+pub(super) fn threads(asked: Option<usize>) -> usize {
+    asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, NonZero::get))
+}
+
+/// A whole number in a range, with words on what is expected.
+pub(super) fn parse_whole<T: std::str::FromStr + PartialOrd>(
+    text: &str,
+    range: std::ops::RangeInclusive<T>,
+    what: &str,
+) -> Result<T, String> {
+    let found = text.trim().parse().ok();
+    found
+        .filter(|number| range.contains(number))
+        .ok_or_else(|| format!("expected {what}"))
+}
+
+/// A leverage that every contract might have.
+pub(super) fn parse_leverage(text: &str) -> Result<u32, String> {
+    parse_whole(text, 1..=150, "a whole number from 1 to 150, such as 20")
+}
+
+/// Threads from 1 to [`THREADS_MAX`].
+pub(super) fn parse_threads(text: &str) -> Result<usize, String> {
+    let what = format!("a whole number from 1 to {THREADS_MAX}");
+    parse_whole(text, 1..=THREADS_MAX, &what)
+}
+
+/// A delay in milliseconds, at most ten minutes.
+pub(super) fn parse_delay(text: &str) -> Result<i64, String> {
+    let what = "milliseconds as a whole number from 0 to 600000, such as 5000";
+    parse_whole(text, 0..=600_000, what)
 }
 
 /// Milliseconds of a text such as `30m` or `4h`; `None` when it is no such length.

@@ -229,7 +229,7 @@ fn triggers(reader: &mut Reader<'_>, default: &Triggers) -> Triggers {
     const SECTION: &str = "guard";
     let percent = |most| span(dec!(0.05), most, "%", 4);
     let presets = Preset::ALL.map(|preset| (preset.name(), preset));
-    Triggers {
+    let found = Triggers {
         preset: reader.choice(SECTION, "preset", &presets, default.preset),
         floor_distance: rate(
             reader,
@@ -269,7 +269,21 @@ fn triggers(reader: &mut Reader<'_>, default: &Triggers) -> Triggers {
             span(dec!(500), dec!(600_000), "ms", 0),
             default.time_needed_ms,
         ),
+    };
+    // The floor alone may be set: it holds before there is a forecast too.
+    if found.floor_distance > found.blind_distance
+        && let line @ Some(_) = reader.line(SECTION, "blind_distance_pct")
+    {
+        reader.problem(
+            line,
+            format!(
+                "blind_distance_pct = {} in [{SECTION}] is below floor_distance_pct = {}, which holds always: it would never count; make it at least as large, or leave it out",
+                found.blind_distance.as_pct().normalize(),
+                found.floor_distance.as_pct().normalize()
+            ),
+        );
     }
+    found
 }
 
 fn budgets(reader: &mut Reader<'_>, default: &Budgets) -> Budgets {
@@ -280,6 +294,22 @@ fn budgets(reader: &mut Reader<'_>, default: &Budgets) -> Budgets {
     };
     let add_per_action = usdt("add_per_action_usdt", default.add_per_action);
     let add_per_position_day = usdt("add_per_position_day_usdt", default.add_per_position_day);
+    // A day's budget alone may be lowered, or be 0 for no additions at all: then it counts.
+    if add_per_action > add_per_position_day
+        && add_per_position_day.is_positive()
+        && let line @ Some(_) = reader.line(SECTION, "add_per_action_usdt")
+    {
+        reader.problem(
+            line,
+            format!(
+                "add_per_action_usdt = {add_per_action} in [{SECTION}] is above add_per_position_day_usdt = {add_per_position_day}: so much would never be added; lower it, or raise that"
+            ),
+        );
+    }
+    let mut usdt = |key, default: Money| {
+        let range = span(dec!(0), dec!(1_000_000_000), "USDT", 8);
+        Money::of(reader.number(SECTION, key, range, default.get()))
+    };
     let keep_available = usdt("keep_available_usdt", default.keep_available);
     let trim_per_action = rate(
         reader,

@@ -68,6 +68,7 @@ fn urls(reader: &mut Reader<'_>) -> Urls {
 /// Real orders need the owner's word, and prices as real as the orders.
 fn check_live(reader: &mut Reader<'_>, mode: Mode, live: bool, urls: &Urls) {
     if is_loopback(&urls.rest) {
+        check_streams(reader, urls);
         return;
     }
     let line = |reader: &Reader<'_>, key| reader.line("exchange.urls", key);
@@ -94,6 +95,25 @@ fn check_live(reader: &mut Reader<'_>, mode: Mode, live: bool, urls: &Urls) {
             at,
             format!("mode = \"{mode}\" sends real orders to {}; set live = true in [exchange] to allow that, or mode = \"watch\"", urls.rest),
         );
+    }
+}
+
+/// A simulated account needs the prices of its own exchange.
+fn check_streams(reader: &mut Reader<'_>, urls: &Urls) {
+    const SECTION: &str = "exchange.urls";
+    for (key, url) in [
+        ("ws_public", &urls.ws_public),
+        ("ws_market", &urls.ws_market),
+        ("ws_private", &urls.ws_private),
+    ] {
+        if !is_loopback(url) {
+            let at = reader.line(SECTION, key);
+            let at = at.or_else(|| reader.line(SECTION, "rest"));
+            reader.problem(
+                at,
+                format!("{key} in [{SECTION}] is {url} while rest is this machine: a simulated account would be guarded by real prices; let all of them point to the same venue"),
+            );
+        }
     }
 }
 

@@ -62,7 +62,11 @@ fn position(outlook: &Outlook) -> String {
 
 fn odds(out: &mut String, outlook: &Outlook) {
     if outlook.odds.is_empty() {
-        add(out, "No forecast yet: the fixed distances rule.".to_owned());
+        add(
+            out,
+            "No odds yet: they need an hour of prices. How far from the line I act follows the pace of the price as soon as five minutes are known; before that it is fixed."
+                .to_owned(),
+        );
         return;
     }
     let row = |pick: fn(&Odds) -> f64| {
@@ -163,6 +167,37 @@ fn span(ms: i64) -> String {
 mod tests {
     use super::*;
     use crate::domain::DAY_MS;
+
+    /// Odds need an hour of prices, the pace that moves the act price five minutes.
+    #[test]
+    fn without_odds_nothing_is_claimed_about_the_act_price() {
+        use crate::domain::{PositionKey, PositionSide, Price, Quantity, Side, Symbol};
+        use crate::guard::intent::Scope;
+        use rust_decimal::dec;
+        let key = PositionKey {
+            symbol: Symbol::new("BTCUSDT"),
+            position_side: PositionSide::Both,
+        };
+        let outlook = Outlook {
+            scope: Scope::Isolated(key.clone()),
+            key,
+            side: Side::Long,
+            quantity: Quantity::of(dec!(0.1)),
+            mark_price: Price::of(dec!(60000)),
+            liquidation_price: Some(Price::of(dec!(50000))),
+            distance_pct: Some(16.67),
+            act_price: Some(Price::of(dec!(54118))),
+            acts_now: false,
+            time_needed_ms: 5_000,
+            odds: Vec::new(),
+            one_in_twenty_ms: None,
+            bad_day_pct: None,
+            rescue: None,
+        };
+        let text = ahead(&[outlook]);
+        assert!(text.contains("No odds yet: they need an hour"), "{text}");
+        assert!(!text.contains("fixed distances rule"), "{text}");
+    }
 
     #[test]
     fn spans_and_chances_read_well() {

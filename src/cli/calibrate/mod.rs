@@ -10,7 +10,8 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::exit::{Exit, UsageError};
-use super::tapes::{parse_span, threads};
+use super::report_file::ReportFile;
+use super::tapes::{parse_span, parse_threads, parse_whole, threads};
 use super::terminal::print;
 use crate::domain::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 use crate::forecast::{HISTORY_LEAST_MS, HORIZON_LEAST_MS, HORIZON_MOST_MS};
@@ -53,7 +54,7 @@ pub(super) struct CalibrateArgs {
     horizon: Vec<i64>,
     /// Leverages, separated by commas
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "10,20,50",
-          value_parser = clap::value_parser!(u32).range(2..=150))]
+          allow_negative_numbers = true, value_parser = parse_leverage)]
     leverage: Vec<u32>,
     /// Time between forecasts, such as 31m; full hours alone are livelier than the rest
     #[arg(long, value_name = "TIME", default_value = "31m", value_parser = parse_every)]
@@ -62,7 +63,7 @@ pub(super) struct CalibrateArgs {
     #[arg(long, value_name = "TIME", default_value = "24h", value_parser = parse_warm_up)]
     warm_up: i64,
     /// Threads [default: one per processor]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse_threads)]
     threads: Option<usize>,
     /// Print one JSON object and nothing else
     #[arg(long)]
@@ -105,7 +106,9 @@ struct Said {
 }
 
 pub(super) fn run(args: &CalibrateArgs) -> anyhow::Result<Exit> {
-    let threads = threads(args.threads)?;
+    let threads = threads(args.threads);
+    let inputs = args.tape.iter().map(PathBuf::as_path);
+    let place = ReportFile::asked(args.report.as_deref(), inputs)?;
     let plan = plan(args);
     let (mut tallies, mut tapes) = tapes::measure(&args.tape, &plan, args.all_bars, threads)?;
     if let Some(split) = args.split {
@@ -119,8 +122,8 @@ pub(super) fn run(args: &CalibrateArgs) -> anyhow::Result<Exit> {
         settings: said(args, plan),
         tapes,
     };
-    if let Some(path) = &args.report {
-        page::write(path, &answer)?;
+    if let Some(place) = place {
+        place.write(&page::of(&answer).html())?;
     }
     print(if args.json {
         serde_json::to_string(&answer)?
@@ -172,6 +175,10 @@ fn nothing(tapes: &Tapes, plan: &Plan) -> UsageError {
         )
     };
     UsageError::bad_input(format!("no tape can be measured: {why}"))
+}
+
+fn parse_leverage(text: &str) -> Result<u32, String> {
+    parse_whole(text, 2..=150, "a whole number from 2 to 150, such as 20")
 }
 
 fn parse_horizon(text: &str) -> Result<i64, String> {

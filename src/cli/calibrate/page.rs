@@ -1,10 +1,6 @@
 //! The report as a page with pictures.
 
-use std::path::Path;
-
-use anyhow::Context;
-
-use super::table::{edge, percent};
+use super::table::{edge, percent, signed};
 use super::{Answer, Split, span};
 use crate::chart::{Bin, Figure, Page, Reliability, Scaling, Section, Table};
 use crate::replay::calibration::{BucketRow, Gain, Group, HorizonRow, TOLERANCE};
@@ -44,13 +40,8 @@ const MISSES: [&str; 7] = [
     "95 % band",
 ];
 
-/// Writes the page; an existing file is replaced.
-pub(super) fn write(path: &Path, answer: &Answer) -> anyhow::Result<()> {
-    std::fs::write(path, page(answer).html())
-        .with_context(|| format!("the report cannot be written to {}", path.display()))
-}
-
-fn page(answer: &Answer) -> Page {
+/// The whole page.
+pub(super) fn of(answer: &Answer) -> Page {
     let said = &answer.settings;
     let half = match said.split {
         Some(Split::Odd) => "Only the 1st, 3rd … event by date. ",
@@ -221,8 +212,8 @@ fn scores(groups: &[Group]) -> Table {
 
 fn gains(groups: &[Group]) -> Table {
     let cell = |value: f64, band: Option<[f64; 2]>| match band {
-        Some([low, high]) => format!("{value:+.4} [{low:+.4} {high:+.4}]"),
-        None => format!("{value:+.4}"),
+        Some([low, high]) => format!("{} [{} {}]", signed(value), signed(low), signed(high)),
+        None => signed(value),
     };
     let brier = |gain: &Gain| cell(gain.brier, gain.brier_band);
     let log = |gain: &Gain| cell(gain.log, gain.log_band);

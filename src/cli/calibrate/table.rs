@@ -97,10 +97,19 @@ fn scores(set: &str, row: &HorizonRow) -> String {
 }
 
 fn gain(gain: &Gain) -> String {
-    let band = gain
-        .log_band
-        .map_or_else(String::new, |[low, high]| format!("[{low:+.4} {high:+.4}]"));
-    format!(" {:+.4} {band:<18}", gain.log)
+    let band = gain.log_band.map_or_else(String::new, |[low, high]| {
+        format!("[{} {}]", signed(low), signed(high))
+    });
+    format!(" {} {band:<18}", signed(gain.log))
+}
+
+/// Four decimals with a sign; what rounds to nothing has none of its own.
+pub(super) fn signed(value: f64) -> String {
+    let text = format!("{value:+.4}");
+    match text.strip_prefix('-') {
+        Some("0.0000") => "+0.0000".to_owned(),
+        Some(_) | None => text,
+    }
 }
 
 fn reliability(horizon_ms: i64, bucket: &BucketRow) -> String {
@@ -150,4 +159,16 @@ fn listed(names: &[String]) -> String {
 fn line(out: &mut String, text: String) {
     out.push_str(&text);
     out.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::signed;
+
+    #[test]
+    fn what_rounds_to_nothing_is_not_below_it() {
+        assert_eq!(signed(-0.000_01), "+0.0000");
+        assert_eq!(signed(-0.012_34), "-0.0123");
+        assert_eq!(signed(0.5), "+0.5000");
+    }
 }

@@ -11,6 +11,7 @@ use clap::{Args, ValueEnum};
 use rust_decimal::Decimal;
 
 use super::exit::{Exit, UsageError};
+use super::tapes::parse_leverage;
 use super::terminal::print;
 use crate::domain::{MarginMode, Money, Side, Timestamp};
 use crate::sim::Tape;
@@ -38,7 +39,7 @@ pub(super) struct DemoArgs {
     #[arg(long)]
     side: Option<SideArg>,
     /// Leverage of the position.
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=150))]
+    #[arg(long, value_name = "N", default_value_t = 10, allow_negative_numbers = true, value_parser = parse_leverage)]
     leverage: u32,
     /// Margin mode of the position.
     #[arg(long, value_name = "MODE", default_value = "isolated")]

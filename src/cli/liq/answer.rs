@@ -41,6 +41,9 @@ impl Serialize for Number {
 pub(super) struct Answer {
     pub(super) exchange: Venue,
     pub(super) margin_ratio_meaning: &'static str,
+    /// Why the venue would not do what was asked; then there is no `after`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) refused: Option<String>,
     #[serde(flatten)]
     pub(super) now: State,
     /// The state after what was asked with `--price`, `--add` and the like.

@@ -46,7 +46,8 @@ pub(super) fn position<'t>(
         return Err(place.wrong("is not there").into());
     };
     let table = tables.find(account.venue, &stated.symbol);
-    let contract = contract(account.venue, stated, table, &place)?;
+    let near = tables.near(account.venue, &stated.symbol);
+    let contract = contract(account.venue, stated, table, &near, &place)?;
     let size = contract_size(account.venue, stated, table, contract, &place)?;
     let tiers = match (&stated.tiers, table) {
         (Some(tiers), _) => Arc::new(tiers.clone()),
@@ -112,6 +113,7 @@ fn contract(
     venue: Venue,
     stated: &Stated,
     table: Option<&Table>,
+    near: &[&str],
     place: &Place,
 ) -> Result<ContractKind, Wrong> {
     let named = table
@@ -137,6 +139,15 @@ fn contract(
         }
         (Some(said), _) => Ok(said),
         (None, Some(named)) => Ok(named),
+        (None, None) if venue == Venue::Okx || !near.is_empty() => {
+            let meant = match near.first() {
+                Some(near) => format!("did you mean {near}?"),
+                None => "write it like BTC-USDT-SWAP".to_owned(),
+            };
+            let name = json::echo(&stated.symbol);
+            let what = format!("{name} is not how {venue} names its contracts; {meant}");
+            Err(place.key("symbol").wrong(what))
+        }
         (None, None) => {
             let fix = "the name does not say it; write \"linear\" or \"inverse\"";
             Err(place.key("contract").wrong(json::missing(fix)))

@@ -243,11 +243,13 @@ fn answer(
     })?;
     let mut notes = book.notes.clone();
     let now = State::of(&book).map_err(|wrong| origin.complain(&wrong))?;
+    let mut refused = None;
     let after = if plan.is_empty() {
         None
     } else {
         let outcome = plan.apply(&book)?;
         notes.extend(outcome.notes);
+        refused = outcome.refused;
         let state = State::of(&outcome.book)
             .map_err(|wrong| UsageError::new(format!("after the what-if, {}", wrong.what)))?;
         Some(After {
@@ -255,9 +257,11 @@ fn answer(
             freed: Number(outcome.freed.get()),
         })
     };
+    let after = after.filter(|_| refused.is_none());
     Ok(Answer {
         exchange: book.venue,
         margin_ratio_meaning: ratio_meaning(book.venue),
+        refused,
         now,
         after,
         notes,

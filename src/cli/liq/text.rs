@@ -29,6 +29,9 @@ struct Row {
 /// The whole answer.
 pub(super) fn render(answer: &Answer) -> String {
     let mut out = String::new();
+    if let Some(refused) = &answer.refused {
+        let _ = writeln!(out, "REFUSED: {refused} Here is what is now.\n");
+    }
     let after = answer.after.as_ref().map(|after| &after.state);
     if answer.now.positions.len() >= TABLE_FROM {
         table(&mut out, answer, after);
@@ -141,7 +144,16 @@ impl Sheet<'_> {
         }
         let hint = "liquidation is decided by this price";
         self.row("mark price", hint, |p| price(p.mark_price));
-        self.row("liquidation price", line_hint(position), |p| {
+        let passed = self
+            .later
+            .flatten()
+            .filter(|later| later.status != position.status)
+            .map(|later| match later.status {
+                Status::Liquidatable => "passed afterwards: liquidated on the way".to_owned(),
+                Status::Healthy => "passed now, no more afterwards".to_owned(),
+            });
+        let hint = passed.unwrap_or_else(|| line_hint(position));
+        self.row("liquidation price", hint, |p| {
             optional(p.liquidation_price, price)
         });
         if position.liquidation_price_shown.is_some() {
@@ -191,7 +203,7 @@ impl Sheet<'_> {
         }
         if is_isolated {
             let hint = ratio_hint(self.venue);
-            self.row("margin ratio", hint, |p| optional(p.margin_ratio, ratio));
+            self.row("margin ratio", hint, |p| used(p.margin_ratio, p.status));
             let hint = format!("{unit}by the venue's rule");
             self.row("may be taken out", hint, |p| {
                 known(p.removable_margin, coins)
@@ -248,7 +260,7 @@ fn account_rows(venue: Venue, account: &AccountAnswer, later: Option<&AccountAns
     );
     row(
         "margin ratio",
-        both(&|a| optional(a.margin_ratio, ratio)),
+        both(&|a| used(a.margin_ratio, a.status)),
         ratio_hint(venue),
     );
     row(
@@ -445,6 +457,15 @@ fn size(position: &PositionAnswer) -> String {
 
 fn optional(number: Option<Number>, text: impl Fn(Number) -> String) -> String {
     number.map_or_else(|| "none".to_owned(), text)
+}
+
+/// Without equity there is no ratio to it.
+fn used(number: Option<Number>, status: Status) -> String {
+    match (number, status) {
+        (Some(number), _) => ratio(number),
+        (None, Status::Liquidatable) => "no equity left".to_owned(),
+        (None, Status::Healthy) => "none".to_owned(),
+    }
 }
 
 /// What is missing here needs a leverage that was not given.

@@ -52,6 +52,8 @@ pub(super) struct Outcome {
     pub(super) book: Book,
     pub(super) freed: Money,
     pub(super) notes: Vec<String>,
+    /// Why the venue would not do it; then the book afterwards is none that there could be.
+    pub(super) refused: Option<String>,
 }
 
 impl FromStr for Amount {
@@ -116,6 +118,7 @@ impl Plan {
             book: book.clone(),
             freed: Money::ZERO,
             notes: Vec::new(),
+            refused: None,
         };
         for step in &self.prices {
             after.shift(step)?;
@@ -392,11 +395,13 @@ impl Outcome {
         let is_isolated = backed.margin.mode == MarginMode::Isolated;
         if amount.is_negative() {
             match room {
-                Some(room) if -amount > room => self.notes.push(format!(
-                    "The venue would not let {} out: at most {} by its rule.",
-                    -amount,
-                    Number(room.get()).text()
-                )),
+                Some(room) if -amount > room => {
+                    self.refused = Some(format!(
+                        "The venue would not let {} out: at most {} by its rule.",
+                        -amount,
+                        Number(room.get()).text()
+                    ));
+                }
                 Some(_) => {}
                 None => self.notes.push(
                     "How much may be taken out is not known without the leverage.".to_owned(),
@@ -413,9 +418,10 @@ impl Outcome {
                 .scopes
                 .get(cross)
                 .and_then(|cross| cross.margin.free_margin());
-            if free.is_some_and(short) {
-                self.notes.push(format!(
-                    "The cross wallet has less than {amount} free; the venue would refuse this."
+            if let Some(free) = free.filter(|free| short(*free)) {
+                self.refused = Some(format!(
+                    "The venue would refuse to add {amount}: the cross wallet has {} free.",
+                    Number(free.get()).text()
                 ));
             }
         }

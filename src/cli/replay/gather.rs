@@ -1,6 +1,6 @@
 //! Which tapes are played: files as named, folders with every tape in them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
@@ -25,10 +25,36 @@ pub(super) struct Tapes {
     pub(super) calm: usize,
     /// Played tapes by the length of their bars in milliseconds; each length has rows of its own.
     pub(super) by_bar_ms: BTreeMap<i64, usize>,
+    /// Those among them that an episode was played of, which is all unless it was stopped.
+    pub(super) reached_by_bar_ms: BTreeMap<i64, usize>,
     /// Tapes that are too short for an episode.
     pub(super) without_episode: Vec<String>,
     /// Files of a folder that were not played.
     pub(super) left_out: Vec<LeftOut>,
+}
+
+impl Gathered {
+    /// Notes of which paths, named by their index, an episode was played.
+    pub(super) fn reached(&mut self, indices: impl Iterator<Item = usize>) {
+        let indices: BTreeSet<usize> = indices.collect();
+        for path in indices.iter().filter_map(|index| self.paths.get(*index)) {
+            *self.tapes.reached_by_bar_ms.entry(path.bar_ms).or_default() += 1;
+        }
+    }
+}
+
+impl Tapes {
+    /// How many tapes of these bars were played, and of how many, where it was stopped before.
+    pub(super) fn counted(&self, bar_ms: i64) -> String {
+        let all = self.by_bar_ms.get(&bar_ms).copied().unwrap_or(0);
+        let reached = self.reached_by_bar_ms.get(&bar_ms).copied().unwrap_or(0);
+        let many = if all == 1 { "tape" } else { "tapes" };
+        if reached == all {
+            format!("{all} {many}")
+        } else {
+            format!("{reached} of {all} {many}")
+        }
+    }
 }
 
 enum Read {

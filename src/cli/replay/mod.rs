@@ -17,8 +17,11 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::exit::{Exit, UsageError};
+use super::report_file::ReportFile;
 use super::signal;
-use super::tapes::{parse_span as span, threads};
+use super::tapes::{
+    parse_delay, parse_leverage, parse_span as span, parse_threads, parse_whole, threads,
+};
 use super::terminal::{print, warn};
 use super::worlds::{DepthArg, FaultsArg};
 use crate::domain::{DAY_MS, HOUR_MS, MINUTE_MS, Rate, Side};
@@ -61,10 +64,12 @@ pub(super) struct ReplayArgs {
     /// Price tape, or a folder of tapes; may be given more than once
     #[arg(long, value_name = "FILE", required = true)]
     tape: Vec<PathBuf>,
-    /// Policy to play; may be given more than once [default: all]
+    /// Policy to play; may be given more than once [default: all that there are: on the simulated exchange
+    /// there is no naive, and with cross margin no auto-margin either]
     #[arg(long, value_name = "NAME")]
     policy: Vec<PolicyName>,
-    /// Preset of the guard; may be given more than once [default: all]
+    /// Preset of the guard; may be given more than once [default: all; on the simulated exchange balanced
+    /// alone]
     #[arg(long, value_name = "NAME")]
     preset: Vec<Preset>,
     /// Side of the positions
@@ -72,19 +77,19 @@ pub(super) struct ReplayArgs {
     side: Sides,
     /// Leverages, separated by commas
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "10,20,50",
-          value_parser = clap::value_parser!(u32).range(1..=150))]
+          allow_negative_numbers = true, value_parser = parse_leverage)]
     leverage: Vec<u32>,
     /// Time between entries, such as 4h or 30m
-    #[arg(long, value_name = "TIME", default_value = "4h", value_parser = parse_span)]
+    #[arg(long, value_name = "TIME", default_value = "4h", allow_hyphen_values = true, value_parser = parse_span)]
     entry_every: i64,
     /// Reserve in percent of the initial margin
-    #[arg(long, value_name = "PCT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    #[arg(long, value_name = "PCT", default_value_t = 100, allow_negative_numbers = true, value_parser = parse_reserve)]
     reserve_pct: u32,
     /// Time from a decision to its effect; prices are known every 5 s and straight in between
-    #[arg(long, value_name = "MS", default_value_t = STEP_MS, value_parser = clap::value_parser!(i64).range(0..=600_000))]
+    #[arg(long, value_name = "MS", default_value_t = STEP_MS, allow_negative_numbers = true, value_parser = parse_delay)]
     delay_ms: i64,
     /// Play the guard in at most this many episodes, evenly spread [default: all]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse_episodes)]
     guard_episodes: Option<usize>,
     /// Play on the simulated exchange, with its book, tiers, funding and faults
     #[arg(long)]
@@ -102,7 +107,7 @@ pub(super) struct ReplayArgs {
     #[arg(long, value_name = "PCT", allow_hyphen_values = true, value_parser = parse_funding)]
     funding_rate: Option<Rate>,
     /// Threads [default: one per processor]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse_threads)]
     threads: Option<usize>,
     /// Print one JSON object and nothing else
     #[arg(long)]
@@ -210,6 +215,7 @@ pub(super) async fn run(args: ReplayArgs) -> anyhow::Result<Exit> {
     }
     world::unused(&args)?;
     let (settings, policies, threads) = decide(&args)?;
+    let page = report(&args)?;
     let watcher = Arc::new(Watcher::default());
     // Listens before the tapes are read, which may take a while.
     let stopped = signal::stopped();
@@ -244,6 +250,9 @@ pub(super) async fn run(args: ReplayArgs) -> anyhow::Result<Exit> {
             &seen,
         );
         let report = Report::of(&job.gathered.paths, &job.policies, &played);
+        let mut job = job;
+        let reached = played.iter().map(|played| played.trial.path);
+        job.gathered.reached(reached);
         (job, report, played.len())
     });
     let (job, report, played) = watch(work, stopped, &watcher, all).await?;
@@ -255,8 +264,8 @@ pub(super) async fn run(args: ReplayArgs) -> anyhow::Result<Exit> {
         settings: said(&args, &job),
         tapes: job.gathered.tapes,
     };
-    if let Some(path) = &args.report {
-        page::write(path, &answer)?;
+    if let Some(page) = page {
+        page.write(&page::of(&answer).html())?;
     }
     print(if args.json {
         serde_json::to_string(&answer)?
@@ -264,6 +273,12 @@ pub(super) async fn run(args: ReplayArgs) -> anyhow::Result<Exit> {
         table::text(&answer)
     })?;
     Ok(Exit::Success)
+}
+
+/// Where the page goes: never over what is read.
+fn report(args: &ReplayArgs) -> Result<Option<ReportFile>, UsageError> {
+    let tapes = args.tape.iter().map(PathBuf::as_path);
+    ReportFile::asked(args.report.as_deref(), tapes)
 }
 
 /// Are these few enough episodes for one run?
@@ -281,7 +296,13 @@ fn decide(args: &ReplayArgs) -> anyhow::Result<(Settings, Vec<Policy>, usize)> {
     leverages.sort_unstable();
     leverages.dedup();
     let policies = policies(&args.policy, &args.preset);
-    let threads = threads(args.threads)?;
+    if !args.preset.is_empty() && policies.iter().all(|policy| policy.preset().is_none()) {
+        return Err(UsageError::new(
+            "--preset is one of the guard, which is not among the policies; add --policy guard, or leave --preset out",
+        )
+        .into());
+    }
+    let threads = threads(args.threads);
     let settings = Settings {
         sides: match args.side {
             Sides::Long => vec![Side::Long],
@@ -400,6 +421,19 @@ fn parse_funding(text: &str) -> Result<Rate, String> {
         .filter(|pct| pct.abs() <= limit)
         .map(Rate::from_pct)
         .ok_or_else(|| "a rate in percent from -5 to 5, such as 0.01".to_owned())
+}
+
+fn parse_reserve(text: &str) -> Result<u32, String> {
+    parse_whole(
+        text,
+        0..=10_000,
+        "a whole percentage from 0 to 10000, such as 100",
+    )
+}
+
+fn parse_episodes(text: &str) -> Result<usize, String> {
+    let what = "a whole number of at least 1; to leave the guard out name the other policies with --policy";
+    parse_whole(text, 1..=usize::MAX, what)
 }
 
 /// `4h`, `30m`, `90s`, `1d`: at least a minute, at most a year, in milliseconds.

@@ -1,24 +1,14 @@
 //! The report as a page with pictures.
 
-use std::path::Path;
-
-use anyhow::Context;
-
 use super::Answer;
 use super::table::{self, span};
 use crate::chart::{Figure, GroupedBars, Page, Section, Series, Table, Unit};
-use crate::domain::HOUR_MS;
 use crate::replay::Row;
 
 const BPS: f64 = 10_000.0;
 
-/// Writes the page; an existing file is replaced.
-pub(super) fn write(path: &Path, answer: &Answer) -> anyhow::Result<()> {
-    std::fs::write(path, page(answer).html())
-        .with_context(|| format!("the report cannot be written to {}", path.display()))
-}
-
-fn page(answer: &Answer) -> Page {
+/// The whole page.
+pub(super) fn of(answer: &Answer) -> Page {
     let said = &answer.settings;
     let partial = if answer.partial {
         format!(
@@ -33,24 +23,26 @@ fn page(answer: &Answer) -> Page {
          positions that would have been liquidated without protection; docs/benchmark.md defines every figure.",
         answer.episodes
     );
-    let lengths = answer.tapes.by_bar_ms.iter();
-    let sections = lengths.flat_map(|(bar_ms, count)| {
+    let lengths = answer.tapes.by_bar_ms.keys();
+    let sections = lengths.flat_map(|bar_ms| {
         let rows: Vec<&Row> = answer
             .rows
             .iter()
             .filter(|row| row.bar_ms == *bar_ms)
             .collect();
-        sections(&rows, &format!("{count} tapes of {} bars", span(*bar_ms)))
+        let count = answer.tapes.counted(*bar_ms);
+        sections(&rows, &format!("{count} of {} bars", span(*bar_ms)))
     });
     Page {
         title: "What would each policy have kept?".to_owned(),
         lead,
         sections: sections.collect(),
         footer: format!(
-            "plimsoll {} replay. An entry every {} h, reserve {} % of the initial margin, {} ms from decision to effect, \
+            "plimsoll {} replay. Positions {}, an entry every {}, reserve {} % of the initial margin, {} ms from decision to effect, \
              fee {} bps, slippage {} bps and {} times the one-minute volatility.",
             env!("CARGO_PKG_VERSION"),
-            hours(said.entry_every_ms),
+            table::sides(&said.sides),
+            table::time(said.entry_every_ms),
             said.reserve_pct,
             said.delay_ms,
             bps(said.fee),
@@ -60,28 +52,27 @@ fn page(answer: &Answer) -> Page {
     }
 }
 
-/// Whole hours, or with one decimal.
-fn hours(ms: i64) -> String {
-    let tenths = ms * 10 / HOUR_MS;
-    match tenths % 10 {
-        0 => (tenths / 10).to_string(),
-        tenth => format!("{}.{tenth}", tenths / 10),
-    }
-}
-
 fn bps(share: f64) -> String {
     #[allow(clippy::float_arithmetic, reason = "a setting of the benchmark, shown")]
     let bps = share * BPS;
     format!("{bps:.1}")
 }
 
+/// A fraction, which charts take.
+#[allow(clippy::float_arithmetic, reason = "a figure of the benchmark, drawn")]
+pub(super) fn of_bps(bps: f64) -> f64 {
+    bps / BPS
+}
+
 fn sections(rows: &[&Row], data: &str) -> Vec<Section> {
-    let bars = |heading: &str, text: &str, unit: Unit, value: fn(&Row) -> Option<f64>| Section {
-        heading: format!("{heading} ({data})"),
-        text: text.to_owned(),
-        figure: Some(Figure::Bars(grouped(heading, unit, rows, value))),
+    let bars = |heading: &str, text: &str, unit: Unit, value: fn(&Row) -> Option<f64>| {
+        let bars = rows
+            .iter()
+            .map(|row| (row.name(), row.leverage, value(row)))
+            .collect();
+        chart((heading, data, text), unit, bars)
     };
-    vec![
+    let charts = [
         bars(
             "Saved",
             "Share of the endangered positions that were not liquidated.",
@@ -98,10 +89,7 @@ fn sections(rows: &[&Row], data: &str) -> Vec<Section> {
             "Friction",
             "Fees, slippage and margin lost in liquidation, of the notional at entry.",
             Unit::BasisPoints,
-            |row| {
-                #[allow(clippy::float_arithmetic, reason = "the chart takes fractions")]
-                row.figures.friction_bps.map(|bps| bps / BPS)
-            },
+            |row| row.figures.friction_bps.map(of_bps),
         ),
         bars(
             "Needless acts in calm",
@@ -109,34 +97,48 @@ fn sections(rows: &[&Row], data: &str) -> Vec<Section> {
             Unit::Plain,
             |row| row.needless_per_day_calm,
         ),
-        Section {
-            heading: format!("All figures ({data})"),
-            text: String::new(),
-            figure: Some(Figure::Table(Table {
-                caption: String::new(),
-                header: table::COLUMNS.map(str::to_owned).to_vec(),
-                rows: rows.iter().map(|row| table::cells(row).to_vec()).collect(),
-            })),
-        },
-    ]
+    ];
+    let mut sections: Vec<Section> = charts.into_iter().flatten().collect();
+    sections.push(Section {
+        heading: format!("All figures ({data})"),
+        text: String::new(),
+        figure: Some(Figure::Table(Table {
+            caption: String::new(),
+            header: table::COLUMNS.map(str::to_owned).to_vec(),
+            rows: rows.iter().map(|row| table::cells(row).to_vec()).collect(),
+        })),
+    });
+    sections
 }
 
-fn grouped(title: &str, unit: Unit, rows: &[&Row], value: fn(&Row) -> Option<f64>) -> GroupedBars {
-    let mut leverages: Vec<u32> = rows.iter().map(|row| row.leverage).collect();
+/// Bars by policy and leverage under a heading; `None` where there is nothing to be drawn.
+pub(super) fn chart(
+    (heading, data, text): (&str, &str, &str),
+    unit: Unit,
+    bars: Vec<(String, u32, Option<f64>)>,
+) -> Option<Section> {
+    let drawn = bars.iter().any(|(_, _, value)| value.is_some());
+    drawn.then(|| Section {
+        heading: format!("{heading} ({data})"),
+        text: text.to_owned(),
+        figure: Some(Figure::Bars(grouped(heading, unit, &bars))),
+    })
+}
+
+fn grouped(title: &str, unit: Unit, bars: &[(String, u32, Option<f64>)]) -> GroupedBars {
+    let mut leverages: Vec<u32> = bars.iter().map(|(_, leverage, _)| *leverage).collect();
     leverages.sort_unstable();
     leverages.dedup();
-    let mut policies: Vec<String> = Vec::new();
-    for row in rows {
-        let name = row.name();
-        if !policies.contains(&name) {
+    let mut policies: Vec<&str> = Vec::new();
+    for (name, _, _) in bars {
+        if !policies.contains(&name.as_str()) {
             policies.push(name);
         }
     }
-    let of = |policy: &str, leverage: u32| {
-        let row = rows
-            .iter()
-            .find(|row| row.name() == policy && row.leverage == leverage);
-        row.and_then(|row| value(row)).unwrap_or(f64::NAN)
+    let of = |policy: &str, wanted: u32| {
+        let mut bars = bars.iter();
+        let bar = bars.find(|(name, leverage, _)| name == policy && *leverage == wanted);
+        bar.and_then(|(_, _, value)| *value).unwrap_or(f64::NAN)
     };
     GroupedBars {
         title: title.to_owned(),
@@ -149,7 +151,7 @@ fn grouped(title: &str, unit: Unit, rows: &[&Row], value: fn(&Row) -> Option<f64
         series: policies
             .iter()
             .map(|policy| Series {
-                name: policy.clone(),
+                name: (*policy).to_owned(),
                 values: leverages
                     .iter()
                     .map(|leverage| of(policy, *leverage))

@@ -1,6 +1,7 @@
 //! The report as text.
 
 use super::Answer;
+use crate::domain::{HOUR_MS, MINUTE_MS, SECOND_MS, Side};
 use crate::replay::Row;
 
 /// Names of tapes without an episode that are printed; the JSON has them all.
@@ -18,9 +19,10 @@ pub(super) fn text(answer: &Answer) -> String {
             ),
         );
     }
-    for (bar_ms, count) in &tapes.by_bar_ms {
-        let (bar, many) = (span(*bar_ms), if *count == 1 { "tape" } else { "tapes" });
-        line(&mut out, format!("{count} {many} of {bar} bars"));
+    line(&mut out, format!("{}\n", settings(answer)));
+    for bar_ms in tapes.by_bar_ms.keys() {
+        let (count, bar) = (tapes.counted(*bar_ms), span(*bar_ms));
+        line(&mut out, format!("{count} of {bar} bars"));
         line(&mut out, HEAD.to_owned());
         for row in answer.rows.iter().filter(|row| row.bar_ms == *bar_ms) {
             line(&mut out, shown(row));
@@ -53,8 +55,40 @@ pub(super) fn text(answer: &Answer) -> String {
             ),
         );
     }
-    out.push_str("Shares are means over episodes at risk, needless acts over the others; docs/benchmark.md defines each.");
+    out.push_str("Shares are means over episodes at risk, needless acts over the others, friction is in bps of the notional; docs/benchmark.md defines each.");
     out
+}
+
+/// What two outputs can differ in.
+fn settings(answer: &Answer) -> String {
+    let said = &answer.settings;
+    let guard = match said.guard_episodes {
+        Some(most) => format!(", the guard in at most {most} episodes"),
+        None => String::new(),
+    };
+    format!(
+        "Isolated positions, {}, an entry every {}, reserve {} % of the initial margin, {} ms from decision to effect{guard}.",
+        sides(&said.sides),
+        time(said.entry_every_ms),
+        said.reserve_pct,
+        said.delay_ms
+    )
+}
+
+pub(super) fn sides(sides: &[Side]) -> String {
+    let words: Vec<String> = sides.iter().map(Side::to_string).collect();
+    words.join(" and ")
+}
+
+/// A length of time in its largest whole unit.
+pub(super) fn time(ms: i64) -> String {
+    if ms % HOUR_MS == 0 {
+        format!("{} h", ms / HOUR_MS)
+    } else if ms % MINUTE_MS == 0 {
+        format!("{} min", ms / MINUTE_MS)
+    } else {
+        format!("{} s", ms / SECOND_MS)
+    }
 }
 
 const HEAD: &str = "policy         lev episodes at-risk  saved   kept effic. friction  new-money wealth needless/day   calm  worst";

@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::path::Path as File;
 use std::sync::Arc;
 
-use anyhow::Context;
 use rust_decimal::Decimal;
 use serde::Serialize;
 
@@ -14,10 +12,10 @@ use super::super::signal;
 use super::super::terminal::print;
 use super::super::worlds::{DepthArg, FaultsArg};
 use super::gather::{self, Tapes};
-use super::table::{percent, plain, span};
-use super::{Margins, ReplayArgs, check_count, decide, watch};
-use crate::chart::{Figure, Page, Section, Table};
-use crate::domain::MarginMode;
+use super::table::{self, percent, plain, span};
+use super::{Margins, ReplayArgs, check_count, decide, page, report, watch};
+use crate::chart::{Figure, Page, Section, Table, Unit};
+use crate::domain::{MarginMode, Side};
 use crate::guard::policy::Preset;
 use crate::replay::world::{
     JointReport, JointRow, JointSettings, World, groups, joint_trials, play_joint, plays_in,
@@ -42,6 +40,9 @@ struct Answer {
 #[derive(Serialize)]
 struct Said {
     margin: MarginMode,
+    policies: Vec<String>,
+    /// Sides of a single position; accounts of several are played in every posture.
+    sides: Vec<Side>,
     notional: String,
     leverages: Vec<u32>,
     entry_every_ms: i64,
@@ -64,11 +65,12 @@ pub(super) async fn run(args: ReplayArgs) -> anyhow::Result<Exit> {
         Margins::Cross => MarginMode::Cross,
     };
     let policies = policies(&args, asked, margin)?;
+    let place = report(&args)?;
     let world = world(&args);
     let settings = JointSettings::new(margin, base);
     let watcher = Arc::new(Watcher::default());
     let stopped = signal::stopped();
-    let gathered = gather::gather(&args.tape, threads, &settings.base)?;
+    let mut gathered = gather::gather(&args.tape, threads, &settings.base)?;
     let groups = groups(&gathered.paths, &settings.legs);
     let found = joint_trials(&gathered.paths, &groups, &world, &settings);
     if found.is_empty() {
@@ -84,7 +86,7 @@ pub(super) async fn run(args: ReplayArgs) -> anyhow::Result<Exit> {
     for group in &groups {
         *counted.entry(group.paths.len()).or_default() += 1;
     }
-    let said = said(&args, &settings, &world);
+    let said = said(&args, &settings, &world, &policies);
     let seen = Arc::clone(&watcher);
     let guarded = args.guard_episodes.unwrap_or(usize::MAX);
     let work = tokio::task::spawn_blocking(move || {
@@ -98,6 +100,9 @@ pub(super) async fn run(args: ReplayArgs) -> anyhow::Result<Exit> {
             &seen,
         );
         let report = JointReport::of(&gathered.paths, &groups, &policies, &played);
+        let reached = played.iter().filter_map(|one| groups.get(one.trial.group));
+        let reached: Vec<usize> = reached.flat_map(|group| group.paths.clone()).collect();
+        gathered.reached(reached.into_iter());
         (gathered.tapes, report, played.len())
     });
     let (tapes, report, episodes) = watch(work, stopped, &watcher, all).await?;
@@ -110,8 +115,8 @@ pub(super) async fn run(args: ReplayArgs) -> anyhow::Result<Exit> {
         tapes,
         groups: counted,
     };
-    if let Some(path) = &args.report {
-        write(path, &answer)?;
+    if let Some(place) = place {
+        place.write(&sheet(&answer).html())?;
     }
     print(if args.json {
         serde_json::to_string(&answer)?
@@ -172,11 +177,16 @@ fn world(args: &ReplayArgs) -> World {
     }
 }
 
-fn said(args: &ReplayArgs, settings: &JointSettings, world: &World) -> Said {
+fn said(args: &ReplayArgs, settings: &JointSettings, world: &World, policies: &[Policy]) -> Said {
     let base = &settings.base;
     let plain = |value: Decimal| value.normalize().to_string();
     Said {
         margin: settings.margin,
+        policies: policies
+            .iter()
+            .map(|policy| name(policy.name(), policy.preset()))
+            .collect(),
+        sides: base.sides.clone(),
         notional: plain(settings.notional.get()),
         leverages: base.leverages.clone(),
         entry_every_ms: base.entry_every_ms,
@@ -213,6 +223,25 @@ const COLUMNS: [&str; 15] = [
     "other",
 ];
 
+/// The same on the page, with units.
+const HEADER: [&str; 15] = [
+    "policy",
+    "leverage",
+    "episodes",
+    "at risk",
+    "saved",
+    "kept",
+    "kept efficiency",
+    "friction bps",
+    "new money",
+    "wealth",
+    "needless a day",
+    "made worse",
+    "worst",
+    "trims of the nearest",
+    "of others",
+];
+
 fn text(answer: &Answer) -> String {
     let mut out = String::new();
     if answer.partial {
@@ -224,9 +253,10 @@ fn text(answer: &Answer) -> String {
     }
     let _ = writeln!(
         out,
-        "On the simulated exchange with {} and {}; friction in bps of the entry notional.\n",
+        "On the simulated exchange with {} and {}; friction in bps of the entry notional.\n{}\n",
         answer.settings.depth.words(),
-        answer.settings.faults.words()
+        answer.settings.faults.words(),
+        settings_line(&answer.settings)
     );
     for (heading, rows) in sections(answer) {
         let _ = writeln!(out, "{heading}");
@@ -254,6 +284,30 @@ fn text(answer: &Answer) -> String {
     out
 }
 
+/// What two outputs can differ in, and what is played without being asked for.
+fn settings_line(said: &Said) -> String {
+    let who = match said.margin {
+        MarginMode::Isolated => table::sides(&said.sides),
+        MarginMode::Cross => "all long, all short and hedged".to_owned(),
+    };
+    let guard = match said.guard_episodes {
+        Some(most) => format!(", the guard in at most {most} episodes"),
+        None => String::new(),
+    };
+    format!(
+        "Positions {who}, an entry every {}, reserve {} % of the initial margin, {} ms from decision to effect, funding rate {}{guard}. Played: {}; other policies and presets with --policy and --preset{}.",
+        table::time(said.entry_every_ms),
+        said.reserve_pct,
+        said.delay_ms,
+        said.funding_rate,
+        said.policies.join(", "),
+        match said.margin {
+            MarginMode::Isolated => ", but naive is not played here",
+            MarginMode::Cross => ", but naive and auto-margin are not played here",
+        }
+    )
+}
+
 /// Rows of one bar length, number of positions and posture, with their heading.
 fn sections(answer: &Answer) -> Vec<(String, Vec<&JointRow>)> {
     let mut sections: BTreeMap<(i64, usize, bool), Vec<&JointRow>> = BTreeMap::new();
@@ -268,7 +322,8 @@ fn sections(answer: &Answer) -> Vec<(String, Vec<&JointRow>)> {
             (_, false) => format!("{legs} {mode} positions of one direction"),
             (_, true) => format!("{legs} {mode} positions, long and short in turn"),
         };
-        format!("{positions}, {} bars", span(bar_ms))
+        let tapes = answer.tapes.counted(bar_ms);
+        format!("{positions}, {} bars, on {tapes}", span(bar_ms))
     };
     sections
         .into_iter()
@@ -296,29 +351,74 @@ fn cells(row: &JointRow) -> [String; 15] {
     ]
 }
 
-/// Writes the page; an existing file is replaced.
-fn write(path: &File, answer: &Answer) -> anyhow::Result<()> {
-    let table = |(heading, rows): (String, Vec<&JointRow>)| Section {
-        heading,
-        text: String::new(),
-        figure: Some(Figure::Table(Table {
-            caption: String::new(),
-            header: COLUMNS.map(str::to_owned).to_vec(),
-            rows: rows.into_iter().map(|row| cells(row).to_vec()).collect(),
-        })),
+/// The whole page: for each kind of account pictures, then all figures.
+fn sheet(answer: &Answer) -> Page {
+    let part = |(heading, rows): (String, Vec<&JointRow>)| {
+        let mut part = charts(&heading, &rows);
+        part.push(Section {
+            heading: format!("All figures ({heading})"),
+            text: String::new(),
+            figure: Some(Figure::Table(Table {
+                caption: String::new(),
+                header: HEADER.map(str::to_owned).to_vec(),
+                rows: rows.into_iter().map(|row| cells(row).to_vec()).collect(),
+            })),
+        });
+        part
     };
-    let page = Page {
+    Page {
         title: "What would each policy have kept on the simulated exchange?".to_owned(),
         lead: format!(
-            "{}{} accounts were opened on recorded prices and left to each policy, with {} and {}.",
-            if answer.partial { "PARTIAL. " } else { "" },
+            "{}{} accounts were opened on recorded prices and left to each policy, with {} and {}. Shares are means over \
+             the accounts that would have been liquidated without protection; docs/benchmark.md defines every figure.",
+            if answer.partial {
+                format!(
+                    "PARTIAL: stopped after {} of {} episodes. ",
+                    answer.episodes, answer.episodes_all
+                )
+            } else {
+                String::new()
+            },
             answer.episodes,
             answer.settings.depth.words(),
             answer.settings.faults.words()
         ),
-        sections: sections(answer).into_iter().map(table).collect(),
-        footer: format!("plimsoll {} replay.", env!("CARGO_PKG_VERSION")),
+        sections: sections(answer).into_iter().flat_map(part).collect(),
+        footer: format!(
+            "plimsoll {} replay. {}",
+            env!("CARGO_PKG_VERSION"),
+            settings_line(&answer.settings)
+        ),
+    }
+}
+
+fn charts(data: &str, rows: &[&JointRow]) -> Vec<Section> {
+    let bars = |heading: &str, text: &str, unit: Unit, value: fn(&JointRow) -> Option<f64>| {
+        let bars = rows
+            .iter()
+            .map(|row| (name(row.policy, row.preset), row.leverage, value(row)))
+            .collect();
+        page::chart((heading, data, text), unit, bars)
     };
-    std::fs::write(path, page.html())
-        .with_context(|| format!("the report cannot be written to {}", path.display()))
+    let charts = [
+        bars(
+            "Saved",
+            "Share of the endangered accounts in which nothing was liquidated.",
+            Unit::Percent,
+            |row| row.figures.saved,
+        ),
+        bars(
+            "Kept",
+            "Share of the positions that was still held at the end.",
+            Unit::Percent,
+            |row| row.figures.kept,
+        ),
+        bars(
+            "Friction",
+            "Fees, slippage and fees of liquidations, of the notional at entry.",
+            Unit::BasisPoints,
+            |row| row.figures.friction_bps.map(page::of_bps),
+        ),
+    ];
+    charts.into_iter().flatten().collect()
 }

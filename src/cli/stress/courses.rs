@@ -7,10 +7,9 @@ use rust_decimal::Decimal;
 
 use super::super::exit::UsageError;
 use super::super::tapes::wanted;
-use super::super::worlds::FaultsArg;
 use super::StressArgs;
 use super::present::Ready;
-use crate::domain::Rate;
+use crate::domain::{MINUTE_MS, Rate};
 use crate::replay::world::{Course, Shock};
 use crate::sim::tape::{self, LoadedTape, TapeError};
 
@@ -18,13 +17,30 @@ use crate::sim::tape::{self, LoadedTape, TapeError};
 const SHOCKS: [i64; 10] = [-5, -10, -20, -30, -50, 5, 10, 20, 30, 50];
 /// Most scenarios of one run.
 const SCENARIOS_MAX: usize = 100;
+/// Words in the name of a tape that was not recorded on Binance's futures, the only market whose accounts
+/// are played.
+const OTHERS: [&str; 14] = [
+    "spot",
+    "bybit",
+    "okx",
+    "ftx",
+    "bitmex",
+    "deribit",
+    "kraken",
+    "coinbase",
+    "bitfinex",
+    "bitget",
+    "gate",
+    "hyperliquid",
+    "binanceus",
+    "coinm",
+];
 /// Length of a date at the beginning of a tape's name.
 const DATE_CHARS: usize = 10;
 
 /// What is played.
 pub(super) struct Planned {
     pub(super) courses: Vec<Course>,
-    pub(super) faults: FaultsArg,
     /// What must be said of the tapes.
     pub(super) notes: Vec<String>,
 }
@@ -81,16 +97,7 @@ pub(super) fn plan(args: &StressArgs, ready: &Ready) -> anyhow::Result<Planned> 
         ))
         .into());
     }
-    let default = if recorded {
-        FaultsArg::Api
-    } else {
-        FaultsArg::None
-    };
-    Ok(Planned {
-        courses,
-        faults: args.faults.unwrap_or(default),
-        notes,
-    })
+    Ok(Planned { courses, notes })
 }
 
 /// Loads tapes; of a folder those that hold bars, are no calm control, and begin with `event`.
@@ -113,7 +120,8 @@ fn load(named: &[PathBuf], event: Option<&str>) -> anyhow::Result<Vec<LoadedTape
     Ok(tapes)
 }
 
-/// Tapes of one date together, the finer ones first.
+/// Tapes of one date together: those of the account's exchange first, then the finer ones. Bars of more
+/// than a minute hide most of a crash and come last, whoever's they are.
 fn by_event(tapes: Vec<LoadedTape>) -> BTreeMap<String, Vec<LoadedTape>> {
     let mut events: BTreeMap<String, Vec<LoadedTape>> = BTreeMap::new();
     for tape in tapes {
@@ -124,7 +132,21 @@ fn by_event(tapes: Vec<LoadedTape>) -> BTreeMap<String, Vec<LoadedTape>> {
         events.entry(event).or_default().push(tape);
     }
     for tapes in events.values_mut() {
-        tapes.sort_by(|a, b| (a.bar_ms, &a.name).cmp(&(b.bar_ms, &b.name)));
+        tapes.sort_by_cached_key(|tape| {
+            let coarse = tape.bar_ms > MINUTE_MS;
+            (coarse, is_foreign(tape), tape.bar_ms, tape.name.clone())
+        });
     }
     events
+}
+
+/// Is it the tape of another market than Binance's futures? Its name says so behind the symbol, as in
+/// `2025-10-10_BTCUSDT-bybit_1m`.
+fn is_foreign(tape: &LoadedTape) -> bool {
+    let name = tape.name.to_ascii_lowercase();
+    if tape.inverse {
+        return true;
+    }
+    let mut words = name.split(['-', '_', '.']);
+    words.any(|word| OTHERS.contains(&word))
 }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `present` | the account, from a file or from the exchange |
 //! | `courses` | the ways that prices go |
-//! | `answer` | what is said of each, in numbers and one sentence |
+//! | `answer`, `words` | what is said of each, in numbers and in a sentence |
 //! | `table`, `page` | the same for people |
 
 mod answer;
@@ -12,6 +12,7 @@ mod courses;
 mod page;
 mod present;
 mod table;
+mod words;
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -23,13 +24,14 @@ use self::answer::{Answer, Scenario};
 use self::courses::Planned;
 use self::present::Ready;
 use super::connect::ConfigArg;
-use super::exit::Exit;
-use super::tapes::{parse_span, threads};
+use super::exit::{Exit, UsageError};
+use super::report_file::ReportFile;
+use super::tapes::{parse_delay, parse_span, parse_threads, threads};
 use super::terminal::print;
 use super::worlds::{DepthArg, FaultsArg};
 use crate::domain::{DAY_MS, MINUTE_MS, Rate, SECOND_MS};
 use crate::replay::in_parallel;
-use crate::replay::world::{Stressed, World, stress};
+use crate::replay::world::{Course, Stressed, World, stress};
 
 pub(super) const LONG: &str = "Play your present positions through price shocks and recorded crashes on a simulated \
 exchange, once without protection and once under the guard, and say what would be left. Nothing is ever sent \
@@ -40,7 +42,8 @@ or from the exchange as `plimsoll check` reads it. With a configuration the guar
 the default ones; it always acts on its own here, whatever mode the configuration names.
 
 A shock moves all prices by the same share, along a jagged path that is the same in every run. A tape is \
-rescaled to the present prices: a symbol with a tape of that date follows it, the others follow BTC's.";
+rescaled to the present prices: a symbol with a tape of that date follows it, that of the account's exchange \
+where there are several; the others follow BTC's, or the first tape where there is none of BTC.";
 
 pub(super) const EXAMPLES: &str = "Examples:
   plimsoll stress --input account.json
@@ -48,8 +51,8 @@ pub(super) const EXAMPLES: &str = "Examples:
   plimsoll stress --input account.json --event 2025-10-10 --tapes tapes/ --report stress.html
   plimsoll stress --config plimsoll.toml --tape BTCUSDT-1m-2025-10.zip --faults all --json
 
-Unless --depth and --faults say otherwise the book collapses with the price, and on tapes three requests in
-ten go wrong.
+Unless --depth and --faults say otherwise the book collapses with the price, and on tapes (not in shocks) three
+requests in ten go wrong.
 
 Exit codes: 0 played, whatever came of it; 2 wrong command line; 65 the input or a tape is wrong; 66 there is
 no such input or tape; 69 the exchange cannot be reached; 77 the key is refused; 78 no usable configuration.";
@@ -82,11 +85,11 @@ pub(super) struct StressArgs {
     /// What goes wrong between guard and exchange [default: none for shocks, api for tapes]
     #[arg(long, value_name = "KIND")]
     faults: Option<FaultsArg>,
-    /// Time from a decision to its effect
-    #[arg(long, value_name = "MS", default_value_t = 1_000, value_parser = clap::value_parser!(i64).range(0..=600_000))]
-    delay_ms: i64,
+    /// Time from a decision to its effect [default: time_needed_ms of the configuration, 5000 with --input]
+    #[arg(long, value_name = "MS", allow_negative_numbers = true, value_parser = parse_delay)]
+    delay_ms: Option<i64>,
     /// Threads [default: one per processor]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse_threads)]
     threads: Option<usize>,
     /// Print one JSON object and nothing else; exact decimals are strings
     #[arg(long)]
@@ -97,7 +100,8 @@ pub(super) struct StressArgs {
 }
 
 pub(super) async fn run(args: StressArgs) -> anyhow::Result<Exit> {
-    let threads = threads(args.threads)?;
+    let threads = threads(args.threads);
+    let report = report(&args)?;
     let ready = match &args.input {
         Some(file) => present::from_file(file)?,
         None => present::from_exchange(&args.config).await?,
@@ -112,11 +116,10 @@ pub(super) async fn run(args: StressArgs) -> anyhow::Result<Exit> {
         .courses
         .iter()
         .zip(&played)
-        .map(|(course, stressed)| Scenario::of(&ready, course, stressed));
-    let answer =
-        Answer::new(&ready, scenarios.collect(), &planned, &args).with_act_by(&ready, &played);
-    if let Some(path) = &args.report {
-        page::write(path, &answer, &planned, &played)?;
+        .map(|(course, stressed)| Scenario::of(&ready, course, stressed, faults(&args, course)));
+    let answer = Answer::new(&ready, scenarios.collect(), &planned, &args);
+    if let Some(report) = report {
+        report.write(&page::of(&answer, &planned, &played).html())?;
     }
     print(if args.json {
         serde_json::to_string(&answer)?
@@ -126,17 +129,46 @@ pub(super) async fn run(args: StressArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
+/// Where the page goes: never over what is read.
+fn report(args: &StressArgs) -> Result<Option<ReportFile>, UsageError> {
+    let config = args
+        .config
+        .config
+        .clone()
+        .or_else(crate::config::default_config_path);
+    let inputs = args.tape.iter().chain(&args.input).chain(&config);
+    ReportFile::asked(args.report.as_deref(), inputs.map(PathBuf::as_path))
+}
+
+/// What goes wrong in a scenario: nothing in shocks and the bad hour of an exchange on tapes, unless it
+/// was asked for otherwise.
+fn faults(args: &StressArgs, course: &Course) -> FaultsArg {
+    args.faults.unwrap_or(match course.common_of {
+        Some(_) => FaultsArg::Api,
+        None => FaultsArg::None,
+    })
+}
+
+/// From a decision to its effect: as asked, else as the limits reckon with.
+fn delay_ms(args: &StressArgs, ready: &Ready) -> i64 {
+    args.delay_ms
+        .unwrap_or(ready.policy.triggers.time_needed_ms)
+}
+
 fn played(args: &StressArgs, ready: &Ready, planned: &Planned, threads: usize) -> Vec<Stressed> {
     let world = World {
-        delay_ms: args.delay_ms,
+        delay_ms: delay_ms(args, ready),
         book: args.depth.shape(),
-        faults: planned.faults.faults(),
         taker_fee: ready.taker_fee,
         ..World::default()
     };
     let never = AtomicBool::new(false);
     in_parallel(planned.courses.len(), threads, &never, |index| {
         let course = planned.courses.get(index)?;
+        let world = World {
+            faults: faults(args, course).faults(),
+            ..world.clone()
+        };
         Some(stress(&ready.present, course, &world, &ready.policy))
     })
 }

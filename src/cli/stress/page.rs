@@ -1,30 +1,36 @@
 //! The answer as a page with pictures.
 
-use std::path::Path;
-
-use anyhow::Context;
 use rust_decimal::prelude::ToPrimitive;
 
 use super::answer::{Answer, Scenario};
 use super::courses::Planned;
-use super::table::{self, COLUMNS};
+use super::table;
 use crate::chart::{Figure, Mark, MarkKind, Page, PriceChart, Sample, Section, Table};
-use crate::domain::PositionKey;
+use crate::domain::{PositionKey, Symbol};
 use crate::replay::world::{Act, Deed, Run, Stressed};
 
-/// Writes the page; an existing file is replaced.
-pub(super) fn write(
-    path: &Path,
-    answer: &Answer,
-    planned: &Planned,
-    played: &[Stressed],
-) -> anyhow::Result<()> {
+/// The columns, without two of one name.
+const HEADER: [&str; 10] = [
+    "scenario",
+    "worst move against you",
+    "unprotected",
+    "lost unprotected",
+    "guarded",
+    "lost guarded",
+    "kept",
+    "new money",
+    "cost",
+    "acts",
+];
+
+/// The whole page.
+pub(super) fn of(answer: &Answer, planned: &Planned, played: &[Stressed]) -> Page {
     let mut sections = vec![Section {
         heading: "All scenarios".to_owned(),
-        text: String::new(),
+        text: table::LEGEND.to_owned(),
         figure: Some(Figure::Table(Table {
             caption: String::new(),
-            header: COLUMNS.map(str::to_owned).to_vec(),
+            header: HEADER.map(str::to_owned).to_vec(),
             rows: answer
                 .scenarios
                 .iter()
@@ -36,7 +42,7 @@ pub(super) fn write(
     for ((scenario, stressed), course) in scenarios {
         sections.extend(pictures(scenario, stressed, &course.name));
     }
-    let page = Page {
+    Page {
         title: "What would become of your positions?".to_owned(),
         lead: format!("{}\n\n{}", table::head(answer), answer.notes.join(". ")),
         sections,
@@ -44,9 +50,7 @@ pub(super) fn write(
             "plimsoll {} stress. A simulated exchange with a made-up book: the real one may treat you worse.",
             env!("CARGO_PKG_VERSION")
         ),
-    };
-    std::fs::write(path, page.html())
-        .with_context(|| format!("the report cannot be written to {}", path.display()))
+    }
 }
 
 /// One picture per position; the sentence stands above the first.
@@ -55,18 +59,36 @@ fn pictures(scenario: &Scenario, stressed: &Stressed, name: &str) -> Vec<Section
     let mut sections = Vec::new();
     for (index, leg) in run.legs.iter().enumerate() {
         let text = if index == 0 {
-            let follow = table::followed(scenario).unwrap_or_default();
-            format!("{}\n\n{follow}", scenario.sentence)
+            format!(
+                "{}\n\n{}",
+                scenario.sentence,
+                table::beside(scenario).join("\n\n")
+            )
         } else {
             String::new()
         };
+        let stands_in = scenario.follow.as_ref().filter(|_| {
+            let mut followers = scenario.followers.iter();
+            followers.any(|symbol| *symbol == leg.key.symbol)
+        });
         sections.push(Section {
             heading: format!("{name}: {}", leg.key),
             text,
-            figure: Some(Figure::Price(chart(run, &stressed.unprotected, &leg.key))),
+            figure: Some(Figure::Price(PriceChart {
+                caption: caption(stands_in),
+                ..chart(run, &stressed.unprotected, &leg.key)
+            })),
         });
     }
     sections
+}
+
+fn caption(stands_in: Option<&Symbol>) -> String {
+    let lines = "Mark price, liquidation price, and where the guard means to act.";
+    match stands_in {
+        Some(lead) => format!("{lines} Without a tape of its own it moves as {lead} did."),
+        None => lines.to_owned(),
+    }
 }
 
 fn chart(run: &Run, alone: &Run, key: &PositionKey) -> PriceChart {
@@ -83,7 +105,7 @@ fn chart(run: &Run, alone: &Run, key: &PositionKey) -> PriceChart {
     };
     PriceChart {
         title: format!("{key} under the guard"),
-        caption: "Mark price, liquidation price, and where the guard means to act.".to_owned(),
+        caption: String::new(),
         unit: String::new(),
         price: longest
             .course
@@ -95,11 +117,11 @@ fn chart(run: &Run, alone: &Run, key: &PositionKey) -> PriceChart {
             .map(|look| line(look.liquidation, look.at))
             .collect(),
         act: looks().map(|look| line(look.act, look.at)).collect(),
-        marks: marks(run, key),
+        marks: marks(run, alone, key),
     }
 }
 
-fn marks(run: &Run, key: &PositionKey) -> Vec<Mark> {
+fn marks(run: &Run, alone: &Run, key: &PositionKey) -> Vec<Mark> {
     let of = |act: &Act| Mark {
         at: act.at,
         kind: match act.deed {
@@ -112,14 +134,19 @@ fn marks(run: &Run, key: &PositionKey) -> Vec<Mark> {
     };
     let acts = run.acts.iter().filter(|act| act.key == *key);
     let mut marks: Vec<Mark> = acts.map(of).collect();
-    let leg = run.legs.iter().find(|leg| leg.key == *key);
-    if let Some((at, price)) = leg.and_then(|leg| leg.liquidated) {
-        marks.push(Mark {
-            at,
-            kind: MarkKind::Liquidation,
-            price: price.get().to_f64(),
-            label: "liquidated".to_owned(),
-        });
+    for (run, kind, label) in [
+        (alone, MarkKind::Unprotected, "liquidated unguarded"),
+        (run, MarkKind::Liquidation, "liquidated"),
+    ] {
+        let leg = run.legs.iter().find(|leg| leg.key == *key);
+        if let Some((at, price)) = leg.and_then(|leg| leg.liquidated) {
+            marks.push(Mark {
+                at,
+                kind,
+                price: price.get().to_f64(),
+                label: label.to_owned(),
+            });
+        }
     }
     marks
 }

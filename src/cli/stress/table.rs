@@ -1,19 +1,24 @@
 //! The answer as text.
 
-use super::answer::{Answer, Scenario};
+use super::answer::{Answer, Outcome, Scenario};
+use super::words::fate;
 
 /// Names of the columns.
-pub(super) const COLUMNS: [&str; 9] = [
+pub(super) const COLUMNS: [&str; 10] = [
     "scenario",
-    "worst move",
+    "against you",
     "unprotected",
     "lost",
     "guarded",
+    "lost",
     "kept",
     "new money",
     "cost",
     "acts",
 ];
+
+/// What the columns mean.
+pub(super) const LEGEND: &str = "Lost is equity at the end against now, whatever became of the positions; a minus is a gain. Kept is the share of the positions still held: 0 % is closed or liquidated. Cost is fees and slippage of trims.";
 
 pub(super) fn text(answer: &Answer) -> String {
     let mut out = head(answer);
@@ -42,15 +47,15 @@ pub(super) fn text(answer: &Answer) -> String {
     out.push('\n');
     for scenario in &answer.scenarios {
         out.push_str(&format!("{}: {}\n", scenario.name, scenario.sentence));
-        if let Some(follow) = followed(scenario) {
-            out.push_str(&format!("  {follow}\n"));
+        for line in beside(scenario) {
+            out.push_str(&format!("  {line}\n"));
         }
     }
     for note in &answer.notes {
         out.push_str(&format!("Note: {}.\n", note.trim_end_matches('.')));
     }
-    out.push_str("Lost is equity at the end against now; a minus is a gain. Kept is the share of the positions still held.\n");
-    out.push_str("A simulated exchange with a made-up book: the real one may treat you worse. Nothing was sent.");
+    out.push_str(LEGEND);
+    out.push_str("\nA simulated exchange with a made-up book: the real one may treat you worse. Nothing was sent.");
     out
 }
 
@@ -61,51 +66,102 @@ pub(super) fn head(answer: &Answer) -> String {
     } else {
         format!("{} positions", answer.positions)
     };
-    let mut out = format!(
-        "{positions} of {}, amounts in {}. The guard has {} and acts on its own.\nPlayed with {}, {}, {} ms from decision to effect.\n",
+    let faults = match (answer.faults, answer.scenarios.last()) {
+        (Some(faults), _) => faults.words().to_owned(),
+        (None, Some(last)) => format!("no faults in shocks and {} on tapes", last.faults.words()),
+        (None, None) => String::new(),
+    };
+    format!(
+        "{positions} of {}, amounts in {}. The guard has {} and acts on its own.\nPlayed with {}, {faults}, {} ms from decision to effect.\n",
         answer.account,
         answer.asset,
         answer.limits,
         answer.depth.words(),
-        answer.faults.words(),
         answer.delay_ms
-    );
-    for by in &answer.act_by {
-        out.push_str(&format!(
-            "The guard would act on {} {} at a mark of {}.\n",
-            by.symbol, by.side, by.price
-        ));
-    }
-    out
+    )
 }
 
-/// Who follows whose tape, where that is not their own.
-pub(super) fn followed(scenario: &Scenario) -> Option<String> {
-    let lead = scenario.follow.as_ref()?;
-    let names: Vec<&str> = scenario
-        .followers
+/// What a reader needs beside the sentence: what is kept of each position, fees of liquidations,
+/// funding, whose tape was followed.
+pub(super) fn beside(scenario: &Scenario) -> Vec<String> {
+    let (alone, guarded) = (&scenario.unprotected, &scenario.guarded);
+    let mut lines = Vec::new();
+    if guarded.positions.len() > 1 && (guarded.actions > 0 || !guarded.liquidated.is_empty()) {
+        let kept: Vec<String> = guarded
+            .positions
+            .iter()
+            .map(|kept| {
+                let why = match kept.outcome {
+                    Outcome::Survives => "",
+                    Outcome::Closed => " (closed)",
+                    Outcome::Liquidated => " (liquidated)",
+                };
+                format!("{} {} {} %{why}", kept.symbol, kept.side, kept.kept_pct)
+            })
+            .collect();
+        lines.push(format!("Kept with the guard: {}.", kept.join(", ")));
+    }
+    let both = |what: &str, alone: &str, guarded: &str| {
+        format!("{what}: {alone} unprotected, {guarded} with the guard.")
+    };
+    let is_nothing = |amount: &str| amount.trim_matches(['0', '.', '-']).is_empty();
+    if !is_nothing(&alone.liquidation_fees) || !is_nothing(&guarded.liquidation_fees) {
+        lines.push(both(
+            "Fees of liquidations, within what is lost",
+            &alone.liquidation_fees,
+            &guarded.liquidation_fees,
+        ));
+    }
+    if !is_nothing(&alone.funding) || !is_nothing(&guarded.funding) {
+        lines.push(both(
+            "Funding at 0.01 % every eight hours, within what is lost",
+            &alone.funding,
+            &guarded.funding,
+        ));
+    }
+    lines.extend(followed(scenario));
+    lines
+}
+
+/// Which tape each symbol followed, and who followed another's.
+pub(super) fn followed(scenario: &Scenario) -> Vec<String> {
+    if scenario.tapes.is_empty() {
+        return Vec::new();
+    }
+    let each: Vec<String> = scenario
+        .tapes
         .iter()
-        .map(crate::domain::Symbol::as_str)
+        .map(|(symbol, tape)| format!("{symbol} follows {tape}"))
         .collect();
-    Some(format!(
-        "There is no tape of {} at that date: the relative moves of {lead} stand in.",
-        names.join(", ")
-    ))
+    let mut lines = vec![format!("Tapes: {}.", each.join(", "))];
+    if let Some(lead) = &scenario.follow {
+        let names: Vec<&str> = scenario
+            .followers
+            .iter()
+            .map(crate::domain::Symbol::as_str)
+            .collect();
+        lines.push(format!(
+            "There is no tape of {} at that date: the relative moves of {lead} stand in.",
+            names.join(", ")
+        ));
+    }
+    lines
 }
 
 /// The figures of a row, worded.
-pub(super) fn cells(scenario: &Scenario) -> [String; 9] {
-    let fate = |liquidated: &[super::answer::Taken]| match liquidated.first() {
-        None => "survives".to_owned(),
-        Some(first) => format!("liquidated at {}", first.price),
-    };
-    let guarded = &scenario.guarded;
+pub(super) fn cells(scenario: &Scenario) -> [String; 10] {
+    let (alone, guarded) = (&scenario.unprotected, &scenario.guarded);
+    let worst = scenario.worst_move.as_ref().map(|worst| {
+        let sign = if worst.pct.starts_with('-') { "" } else { "+" };
+        format!("{sign}{} %", worst.pct)
+    });
     [
         scenario.name.clone(),
-        format!("{} %", scenario.worst_move.pct),
-        fate(&scenario.unprotected.liquidated),
-        scenario.unprotected.lost.clone(),
-        fate(&guarded.liquidated),
+        worst.unwrap_or_else(|| "nothing".to_owned()),
+        fate(alone.outcome, &alone.liquidated),
+        alone.lost.clone(),
+        fate(guarded.outcome, &guarded.liquidated),
+        guarded.lost.clone(),
         format!("{} %", guarded.kept_pct),
         guarded.new_money.clone(),
         guarded.cost.clone(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::{Money, PositionKey, Price, Quantity, Timestamp};
+use crate::domain::{Money, PositionKey, Price, Quantity, Rate, Timestamp};
 
 /// What took effect on a position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +63,8 @@ pub struct Run {
     pub automatic: usize,
     /// Trading and liquidation fees, and the difference between fills and mark.
     pub friction: Money,
+    /// The part of it that the exchange took for liquidations.
+    pub liquidation_fees: Money,
     /// Funding paid; below zero when received.
     pub funding: Money,
     /// Wallets and unrealised profit at the start and the end.
@@ -71,6 +73,9 @@ pub struct Run {
     pub act_prices: BTreeMap<PositionKey, Price>,
     /// Empty unless asked for.
     pub course: Vec<Look>,
+    /// The position that came nearest to its liquidation price, and how near, as a share of the mark;
+    /// `None` unless asked for, for a guard, and where no position had such a price.
+    pub nearest: Option<(PositionKey, Rate)>,
     /// Look-ups of unknown outcomes.
     pub lookups: u32,
 }

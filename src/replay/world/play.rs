@@ -8,7 +8,7 @@ use super::ended::{Look, Run};
 use super::faults::Fate;
 use super::stand::Stand;
 use super::{Player, Scene, World};
-use crate::domain::{MINUTE_MS, PositionKey, Price, Rate, SECOND_MS, Symbol, Timestamp};
+use crate::domain::{MINUTE_MS, Money, PositionKey, Price, Rate, SECOND_MS, Symbol, Timestamp};
 use crate::guard::Guard;
 use crate::guard::action::Action;
 use crate::guard::event::{Bar, Event, Refresh};
@@ -72,6 +72,7 @@ struct Stage<'a> {
     watched: bool,
     act_prices: BTreeMap<PositionKey, Price>,
     course: Vec<Look>,
+    nearest: Option<(PositionKey, Rate)>,
     lookups: u32,
 }
 
@@ -97,6 +98,7 @@ impl<'a> Stage<'a> {
             watched,
             act_prices: BTreeMap::new(),
             course: Vec::new(),
+            nearest: None,
             lookups: 0,
         }
     }
@@ -171,6 +173,9 @@ impl<'a> Stage<'a> {
         self.settle();
         self.decide();
         self.settle();
+        if looks || self.near {
+            self.measure();
+        }
         if looks {
             self.near = self.stand.worst_ratio() > NEAR;
             self.look();
@@ -372,6 +377,29 @@ impl<'a> Stage<'a> {
         self.due.insert((at, self.sent), due);
     }
 
+    /// Notes how near an unprotected position has come to its line.
+    fn measure(&mut self) {
+        if !self.watched || matches!(self.brain, Brain::Guard(_)) {
+            return;
+        }
+        for view in self.stand.positions() {
+            let Some(line) = view.liquidation_price else {
+                continue;
+            };
+            let away = (line - view.mark_price).abs().ratio(view.mark_price);
+            let known = self.nearest.as_ref().map(|(_, away)| *away);
+            if let Some(away) = away
+                && known.is_none_or(|known| away < known)
+            {
+                let key = PositionKey {
+                    symbol: view.symbol,
+                    position_side: view.position_side,
+                };
+                self.nearest = Some((key, away));
+            }
+        }
+    }
+
     /// Notes where everything stands.
     fn look(&mut self) {
         if !self.watched {
@@ -416,10 +444,12 @@ impl<'a> Stage<'a> {
             added: self.stand.added + automatic,
             automatic: count,
             friction: fees + self.stand.slippage,
+            liquidation_fees: (fees - self.stand.trading_fees).max(Money::ZERO),
             funding,
             equity: (before, after),
             act_prices: self.act_prices,
             course: self.course,
+            nearest: self.nearest,
             lookups: self.lookups,
             acts: self.stand.acts,
         }

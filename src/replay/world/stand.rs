@@ -16,8 +16,8 @@ use crate::domain::{
 use crate::guard::event::{Event, Mark};
 use crate::guard::intent::{Intent, IntentId, Outcome, Resolution};
 use crate::sim::{
-    AccountId, Exchange, ExchangeSpec, Notice, Order, OrderRequest, OrderSide, PositionView,
-    PrivateNotice, Seat, WalletView,
+    AccountId, Exchange, ExchangeSpec, Execution, Notice, Order, OrderRequest, OrderSide,
+    PositionView, PrivateNotice, Seat, WalletView,
 };
 
 /// Settlement asset where a scene has no market.
@@ -41,6 +41,10 @@ pub(super) struct Stand {
     pub(super) slippage: Money,
     /// New margin that did not come out of a trim.
     pub(super) added: Money,
+    /// What trims of isolated positions freed and nobody has put back yet.
+    freed: Money,
+    /// Fees of orders that filled; those of liquidations are apart.
+    pub(super) trading_fees: Money,
     liquidated: BTreeMap<PositionKey, (Timestamp, Price)>,
     equity_start: Money,
 }
@@ -77,6 +81,8 @@ impl Stand {
             acts: Vec::new(),
             slippage: Money::ZERO,
             added: Money::ZERO,
+            freed: Money::ZERO,
+            trading_fees: Money::ZERO,
             liquidated: BTreeMap::new(),
             equity_start: Money::ZERO,
         };
@@ -118,6 +124,11 @@ impl Stand {
             let Notice::Private { at, notice, .. } = notice else {
                 continue;
             };
+            if let PrivateNotice::Order { execution, .. } = &*notice
+                && let Execution::Trade(trade) = execution
+            {
+                self.trading_fees += trade.fee;
+            }
             if let PrivateNotice::Order { order, .. } = &*notice
                 && order.client_id.starts_with(FORCED)
             {
@@ -243,16 +254,20 @@ impl Stand {
     pub(super) fn carry_out(&mut self, intent: &Intent) -> Outcome {
         let mark = self.exchange.mark(&intent.key.symbol);
         let nearest = self.nearest();
+        let before = self.cross_wallet();
         let (outcome, order) = carry::carry_out(&mut self.exchange, self.account, intent);
         let price = mark.unwrap_or(Price::ZERO);
         let deed = match (carry::request(intent), &outcome, order) {
             (Request::Margin(amount), Outcome::Done { .. }, _) => {
-                if !intent.recycled {
-                    self.added += amount;
-                }
+                self.note_margin(amount, intent.recycled);
                 Some(Deed::AddMargin(amount))
             }
-            (Request::Order(_), _, Some(order)) => self.note_order(&order, price),
+            (Request::Order(_), _, Some(order)) => {
+                if intent.margin_mode == MarginMode::Isolated {
+                    self.freed += (self.cross_wallet() - before).max(Money::ZERO);
+                }
+                self.note_order(&order, price)
+            }
             (Request::Margin(_) | Request::Order(_) | Request::Elsewhere, _, _) => None,
         };
         if let Some(deed) = deed {
@@ -267,6 +282,21 @@ impl Stand {
             });
         }
         outcome
+    }
+
+    /// Margin that a trim freed is no new money when it comes back, be it as the second half of that
+    /// trim or, where that was lost on the way, with a later addition.
+    fn note_margin(&mut self, amount: Money, recycled: bool) {
+        let back = amount.min(self.freed).max(Money::ZERO);
+        self.freed -= back;
+        if !recycled {
+            self.added += amount - back;
+        }
+    }
+
+    fn cross_wallet(&self) -> Money {
+        self.wallets()
+            .map_or(Money::ZERO, |wallets| wallets.cross_wallet)
     }
 
     fn note_order(&mut self, order: &Order, mark: Price) -> Option<Deed> {

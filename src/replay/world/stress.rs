@@ -33,8 +33,9 @@ const WATCH_MS: i64 = DAY_MS;
 const LENGTH_MS: i64 = DAY_MS;
 /// Significant digits of a price that follows from a factor.
 const PRICE_DIGITS: u32 = 10;
-/// When made-up moves begin: 2026-01-01T01:00:00Z, hours away from funding.
-const SHOCK_BEGIN_MS: i64 = 1_767_229_200 * SECOND_MS;
+/// When made-up moves begin: 2026-01-01T03:00:00Z. The account comes six hours later, which is seven
+/// hours before the next funding.
+const SHOCK_BEGIN_MS: i64 = 1_767_236_400 * SECOND_MS;
 
 /// An account as it stands, with the markets it is in.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,13 +79,18 @@ pub struct Course {
     pub common: Walk,
     /// Whose walk the common one is; `None`: made up.
     pub common_of: Option<Symbol>,
+    /// The tape of each symbol of `own`, …
+    pub tapes: BTreeMap<Symbol, String>,
+    /// … and that of the common walk; `None`: made up.
+    pub common_tape: Option<String>,
 }
 
 /// What became of the account.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stressed {
-    /// The largest move against a position, of its symbol's present price; below zero falls.
-    pub worst_move: (Symbol, Decimal),
+    /// The largest move against a position, of its symbol's present price; below zero falls. `None`:
+    /// no price goes against any.
+    pub worst_move: Option<(Symbol, Decimal)>,
     pub unprotected: Run,
     pub guarded: Run,
     pub start: Timestamp,
@@ -221,11 +227,10 @@ impl Course {
     pub fn shock(shock: Shock) -> Self {
         let (common, enter) = shock_factors(shock, seed_of(&shock.by.to_string()));
         let sign = if shock.by.is_negative() { "" } else { "+" };
-        let minutes = shock.over_ms / MINUTE_MS;
-        let over = if minutes % 60 == 0 {
-            format!("{} h", minutes / 60)
-        } else {
-            format!("{minutes} min")
+        let over = match shock.over_ms {
+            ms if ms % HOUR_MS == 0 => format!("{} h", ms / HOUR_MS),
+            ms if ms % MINUTE_MS == 0 => format!("{} min", ms / MINUTE_MS),
+            ms => format!("{} s", ms / SECOND_MS),
         };
         Self {
             name: format!("{sign}{} % in {over}", shock.by.as_pct().normalize()),
@@ -234,11 +239,13 @@ impl Course {
             own: BTreeMap::new(),
             common,
             common_of: None,
+            tapes: BTreeMap::new(),
+            common_tape: None,
         }
     }
 
-    /// A recorded crash: each of `symbols` with a tape follows it, the others follow BTC's, or the
-    /// first tape's where there is none of BTC. The account comes hours before the hour that was worst
+    /// A recorded crash: each of `symbols` follows its first tape, the others follow BTC's first, or the
+    /// first of all where there is none of BTC. The account comes hours before the hour that was worst
     /// for `side` on that tape. `None` when the tapes have no time in common, or none was given.
     ///
     /// # Errors
@@ -255,9 +262,11 @@ impl Course {
         };
         let lead_path = Path::of(lead)?;
         let mut own = BTreeMap::new();
+        let mut names = BTreeMap::new();
         for symbol in symbols {
             if let Some(tape) = tapes.iter().find(|tape| tape.symbol == *symbol) {
                 own.insert(symbol.clone(), Path::of(tape)?);
+                names.insert(symbol.clone(), tape.name.clone());
             }
         }
         let paths = || own.values().chain([&lead_path]);
@@ -295,6 +304,8 @@ impl Course {
                 .map(|(symbol, path)| (symbol.clone(), walk(path)))
                 .collect(),
             common_of: Some(lead.symbol.clone()),
+            tapes: names,
+            common_tape: Some(lead.name.clone()),
         }))
     }
 
@@ -343,8 +354,8 @@ impl Course {
     }
 
     /// The largest move against one of the positions.
-    fn worst_move(&self, present: &Present) -> (Symbol, Decimal) {
-        let mut worst = (Symbol::new(""), Decimal::ZERO);
+    fn worst_move(&self, present: &Present) -> Option<(Symbol, Decimal)> {
+        let mut worst: Option<(Symbol, Decimal)> = None;
         for held in &present.account.positions {
             for step in self.enter..self.len() {
                 let change = self.factor(&held.key.symbol, step) - Decimal::ONE;
@@ -352,8 +363,9 @@ impl Course {
                     Side::Long => change < Decimal::ZERO,
                     Side::Short => change > Decimal::ZERO,
                 };
-                if adverse && change.abs() > worst.1.abs() {
-                    worst = (held.key.symbol.clone(), change);
+                let known = worst.as_ref().map_or(Decimal::ZERO, |(_, worst)| *worst);
+                if adverse && change.abs() > known.abs() {
+                    worst = Some((held.key.symbol.clone(), change));
                 }
             }
         }
