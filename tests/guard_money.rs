@@ -1,4 +1,5 @@
-//! Proofs of a review: each test states what should hold and fails on the reviewed state.
+//! What would cost money if it failed: a venue that refuses, hedges, shared wallets, late answers, small
+//! positions.
 
 #![allow(
     clippy::expect_used,
@@ -76,9 +77,9 @@ fn kinds(world: &World) -> Vec<String> {
         .collect()
 }
 
-/// 1. The venue refuses additions, but would take a reduction.
+/// The venue refuses additions, but would take a reduction.
 #[test]
-fn r01_a_refused_addition_gives_way_to_a_trim() {
+fn a_refused_addition_gives_way_to_a_trim() {
     let mut stuck = Vec::new();
     for reaction in [
         Reaction::RetryLater,
@@ -105,9 +106,9 @@ fn r01_a_refused_addition_gives_way_to_a_trim() {
     );
 }
 
-/// 1b. Additions are lost each time.
+/// Additions are lost each time.
 #[test]
-fn r01b_an_addition_that_is_lost_again_and_again_gives_way_to_a_trim() {
+fn an_addition_that_is_lost_again_and_again_gives_way_to_a_trim() {
     let mut world = World::calm(policy());
     world.default_answer = Answer::LoseUnknown;
     let mut mark = DANGER;
@@ -144,15 +145,13 @@ fn hedged(policy: Policy) -> World {
     world
 }
 
-/// 2. Net short in one symbol: the long leg is the hedge.
+/// Net short in one symbol: the long leg is the hedge.
 #[test]
-fn r02_a_net_short_hedge_is_trimmed_on_its_short_side() {
+fn a_net_short_hedge_is_trimmed_on_its_short_side() {
     let mut world = hedged(policy());
     let shown = world.shown(&sided("BTCUSDT", PositionSide::Short));
-    println!("line {:?}", shown.liquidation_price);
     world.mark("BTCUSDT", dec!(103050));
     world.run(MINUTE_MS);
-    println!("{:#?}", kinds(&world));
     let first = world.sends().first().cloned();
     let share = first.map(|intent| reduced(&intent));
     assert!(
@@ -163,9 +162,9 @@ fn r02_a_net_short_hedge_is_trimmed_on_its_short_side() {
     assert!(world.sends().len() < 10, "{}", world.sends().len());
 }
 
-/// 2b. The last act of the day closes the leg that hedges.
+/// The last act of the day closes the leg that hedges.
 #[test]
-fn r02b_the_hedging_leg_is_never_closed() {
+fn the_hedging_leg_is_never_closed() {
     let mut policy = policy();
     policy.budgets.actions_per_position_day = 1;
     let mut world = hedged(policy);
@@ -175,11 +174,6 @@ fn r02b_the_hedging_leg_is_never_closed() {
     let before = world.shown(&sided("BTCUSDT", PositionSide::Short));
     world.command(Command::Resume);
     world.idle(500);
-    println!("{:#?}", kinds(&world));
-    println!(
-        "{}",
-        world.sends().first().map_or("", |i| i.reason.as_str())
-    );
     let after = world.shown(&sided("BTCUSDT", PositionSide::Short));
     println!(
         "line {:?} -> {:?}; distance {:?} -> {:?}",
@@ -192,9 +186,9 @@ fn r02b_the_hedging_leg_is_never_closed() {
     assert_eq!(longs.count(), 0, "net short 0.4 became net short 1.0");
 }
 
-/// 3. What leaves the cross wallet for an isolated position.
+/// What leaves the cross wallet for an isolated position.
 #[test]
-fn r03_an_isolated_addition_leaves_a_cross_account_of_three_longs_above_its_act_line() {
+fn an_isolated_addition_leaves_a_cross_account_of_three_longs_above_its_act_line() {
     let mut policy = policy();
     policy.budgets.add_per_action = money(dec!(20000));
     policy.triggers.blind_distance = Rate::of(dec!(0.06));
@@ -209,12 +203,7 @@ fn r03_an_isolated_addition_leaves_a_cross_account_of_three_longs_above_its_act_
     let before = world.shown(&key("ETHUSDT"));
     world.mark("BTCUSDT", dec!(93000));
     world.run(10_000);
-    println!("{:#?}", kinds(&world));
     let after = world.shown(&key("ETHUSDT"));
-    println!(
-        "cross: {} {:?} % -> {} {:?} %",
-        before.level, before.distance_pct, after.level, after.distance_pct
-    );
     let cross_acts = world
         .sends()
         .into_iter()
@@ -222,9 +211,9 @@ fn r03_an_isolated_addition_leaves_a_cross_account_of_three_longs_above_its_act_
     assert_eq!(cross_acts.count(), 0, "no mark of theirs has moved");
 }
 
-/// 4. Two questions at once.
+/// Two questions at once.
 #[test]
-fn r04_two_answers_do_not_move_in_more_than_the_budget_of_the_day() {
+fn two_answers_do_not_move_in_more_than_the_budget_of_the_day() {
     let mut policy = moving(dec!(450));
     policy.mode = Mode::Ask;
     policy.budgets.trim_per_action = Rate::ZERO;
@@ -238,15 +227,14 @@ fn r04_two_answers_do_not_move_in_more_than_the_budget_of_the_day() {
         world.command(Command::Approve(question.id));
     }
     world.run(5_000);
-    println!("{:#?}", kinds(&world));
     let sum: Money = world.sends().iter().map(moved).sum();
     assert!(sum <= money(dec!(450)), "{sum}");
 }
 
-/// 4b. What was free when the question was asked is not when the answer comes. The venue would do it:
+/// What was free when the question was asked is not when the answer comes. The venue would do it:
 /// its free balance is larger than the amount, before and after.
 #[test]
-fn r04b_a_yes_does_not_drain_a_cross_account_that_has_come_nearer_to_its_line_meanwhile() {
+fn a_yes_does_not_drain_a_cross_account_that_has_come_nearer_to_its_line_meanwhile() {
     let mut policy = adding();
     policy.mode = Mode::Ask;
     policy.symbols = vec!["BTCUSDT".to_owned()];
@@ -268,20 +256,15 @@ fn r04b_a_yes_does_not_drain_a_cross_account_that_has_come_nearer_to_its_line_me
     world.command(Command::Approve(question.id));
     world.idle(500);
     let after = world.shown(&key("ETHUSDT"));
-    println!("{asked} {:#?}", kinds(&world));
-    println!(
-        "cross: {} {:?} % -> {} {:?} %",
-        before.level, before.distance_pct, after.level, after.distance_pct
-    );
     assert!(
         after.distance_pct.expect("a line") > 6.0,
         "the answer has carried the cross account to its act line"
     );
 }
 
-/// 6b. Deep, and nothing free.
+/// Deep, and nothing free.
 #[test]
-fn r06b_in_deep_danger_a_trim_comes_before_a_transfer_that_helps_nothing_by_itself() {
+fn in_deep_danger_a_trim_comes_before_a_transfer_that_helps_nothing_by_itself() {
     let mut world = World::new(moving(dec!(5000)), vec![isolated_long()], dec!(0));
     world.outside.spot = money(dec!(5000));
     world.start(Recovered::default());
@@ -289,7 +272,6 @@ fn r06b_in_deep_danger_a_trim_comes_before_a_transfer_that_helps_nothing_by_itse
     world.mark("BTCUSDT", dec!(95900));
     let began = world.now;
     world.run(30_000);
-    println!("{:#?}", kinds(&world));
     let helps = world
         .sends()
         .into_iter()
@@ -301,47 +283,37 @@ fn r06b_in_deep_danger_a_trim_comes_before_a_transfer_that_helps_nothing_by_itse
     );
 }
 
-/// 12. An ordinary small position: 0.002 BTC.
+/// An ordinary small position: 0.002 BTC.
 #[test]
-fn r12_a_small_position_is_not_closed_at_the_first_act_line() {
+fn a_small_position_is_not_closed_at_the_first_act_line() {
     let mut small = named("BTCUSDT", dec!(10));
     small.quantity = Quantity::of(dec!(0.002));
     let mut world = World::new(policy(), vec![small], dec!(0));
     world.start(Recovered::default());
     world.mark("BTCUSDT", dec!(96820));
-    println!("{:#?}", kinds(&world));
-    println!(
-        "{}",
-        world.sends().first().map_or("", |i| i.reason.as_str())
-    );
     assert!(
         !world.positions.is_empty(),
         "all of it, in the band of small trims"
     );
 }
 
-/// 13. The most that one action may close.
+/// The most that one action may close.
 #[test]
-fn r13_no_action_closes_more_than_its_share() {
+fn no_action_closes_more_than_its_share() {
     let mut policy = policy();
     policy.budgets.trim_per_action = Rate::of(dec!(0.25));
     let mut world = World::new(policy, vec![isolated_long()], dec!(0));
     world.start(Recovered::default());
     world.mark("BTCUSDT", dec!(95600));
-    println!("{:#?}", kinds(&world));
-    println!(
-        "{}",
-        world.sends().first().map_or("", |i| i.reason.as_str())
-    );
     for intent in world.sends() {
         let share = reduced(&intent).ratio(intent.before.quantity);
         assert!(share <= Some(Rate::of(dec!(0.25))), "{share:?}");
     }
 }
 
-/// 14. Money for a cross account is measured on the line of one symbol alone.
+/// Money for a cross account is measured on the line of one symbol alone.
 #[test]
-fn r14_what_money_from_outside_is_said_to_do_is_what_it_does() {
+fn what_money_from_outside_is_said_to_do_is_what_it_does() {
     let legs = vec![
         cross("BTCUSDT", Side::Long, dec!(0.5)),
         cross("ETHUSDT", Side::Long, dec!(0.5)),
@@ -357,18 +329,12 @@ fn r14_what_money_from_outside_is_said_to_do_is_what_it_does() {
         world.idle(1_000);
     }
     world.run(3_000);
-    println!("{:#?}", kinds(&world));
-    for intent in world.sends() {
-        println!("{}", intent.reason);
-    }
+    for intent in world.sends() {}
     let shown = world.shown(&key("BTCUSDT"));
-    println!("{} {:?}", shown.level, shown.distance_pct);
     for action in &world.log {
         if let Action::Report(report) = action
             && report.kind == ReportKind::Verified
-        {
-            println!("{}", report.text);
-        }
+        {}
     }
     assert!(
         moved(&world.sends()[0]).is_zero() || shown.distance_pct.expect("a line") > 4.0,
