@@ -355,8 +355,7 @@ fn lines_of(
     desk.members(scope).map(line_of).collect()
 }
 
-/// Mark of `symbol` at which `margin` dies when its other symbols move along as they do in a crash:
-/// those that are hurt by it with the larger beta, those that are counted on with the smaller one.
+/// Mark of `symbol` at which `margin` dies when its other symbols move along as they do in a crash.
 pub(super) fn line_together(
     margin: &ScopeMargin,
     joint: &Joint,
@@ -364,6 +363,18 @@ pub(super) fn line_together(
     mark: Price,
     falls_hurt: bool,
 ) -> Option<Price> {
+    let crash = crash(margin, joint, symbol, falls_hurt);
+    line_under(margin, &crash, mark, falls_hurt)
+}
+
+/// How the other symbols of `margin` move along with `symbol` in a crash: those that are hurt by it
+/// with the larger beta, those that are counted on with the smaller one.
+pub(super) fn crash(
+    margin: &ScopeMargin,
+    joint: &Joint,
+    symbol: &Symbol,
+    falls_hurt: bool,
+) -> Shock {
     let mut shock = Shock::of(symbol);
     for leg in margin.legs.iter().filter(|leg| leg.key.symbol != *symbol) {
         let other = &leg.key.symbol;
@@ -375,12 +386,20 @@ pub(super) fn line_together(
         };
         shock.betas.insert(other.clone(), rate_up(beta));
     }
-    let reach = margin.reach(&shock);
-    let share = if falls_hurt { reach.down } else { reach.up }?;
+    shock
+}
+
+/// Mark of the first symbol of a `crash` at which `margin` dies in it, from its `mark` now.
+pub(super) fn line_under(
+    margin: &ScopeMargin,
+    crash: &Shock,
+    mark: Price,
+    falls_hurt: bool,
+) -> Option<Price> {
     let factor = if falls_hurt {
-        Rate::ONE - share
+        Rate::ONE - margin.reach_down(crash)?
     } else {
-        Rate::ONE + share
+        Rate::ONE + margin.reach_up(crash)?
     };
     Price::new((mark * factor).get()).ok()
 }

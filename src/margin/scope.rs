@@ -358,6 +358,12 @@ impl ScopeMargin {
             .filter(move |leg| leg.key.symbol == *symbol)
     }
 
+    /// Are there no legs but those of `symbol`?
+    #[must_use]
+    pub fn is_all_in(&self, symbol: &Symbol) -> bool {
+        self.legs.iter().all(|leg| leg.key.symbol == *symbol)
+    }
+
     /// The leg in this slot.
     #[must_use]
     pub fn leg(&self, key: &PositionKey) -> Option<&Leg> {

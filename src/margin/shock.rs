@@ -11,6 +11,7 @@ use rust_decimal::Decimal;
 
 use super::collateral::Collateral;
 use super::leg::Leg;
+use super::line::Straight;
 use super::scope::ScopeMargin;
 use crate::domain::{ContractKind, Price, Rate, Symbol};
 
@@ -26,6 +27,8 @@ const HIGHEST_RISE: Decimal = Decimal::from_parts(428, 0, 0, false, 0);
 const CLOSINGS: u32 = 200;
 /// It ends where both ends are this near, as a share of the move.
 const CLOSE_ENOUGH: Decimal = Decimal::from_parts(1, 0, 0, false, 12);
+/// Pieces that are looked at for a root; two are usual.
+const ROOT_STEPS: u32 = 16;
 /// A step goes at least and at most this part of the way.
 const LEAST_PART: Decimal = Decimal::from_parts(1, 0, 0, false, 6);
 const MOST_PART: Decimal = Decimal::from_parts(999_999, 0, 0, false, 6);
@@ -84,23 +87,37 @@ impl ScopeMargin {
     /// not healthy now: how far until it would be.
     #[must_use]
     pub fn reach(&self, shock: &Shock) -> Reach {
-        let path = Path { scope: self, shock };
-        if let Some(reach) = path.straight_reach() {
-            return reach;
-        }
-        let down = (1..STEPS_DOWN).map(|step| -(Decimal::from(step) / Decimal::from(STEPS_DOWN)));
-        let last = LEAST_FACTOR - Decimal::ONE;
-        let growth = Decimal::from(17) / Decimal::from(16);
-        let up = (0..STEPS_UP).scan(Decimal::ONE, move |factor, _| {
-            *factor = factor.saturating_mul(growth);
-            Some(*factor - Decimal::ONE)
-        });
         Reach {
-            down: path
-                .first_change(down.chain([last]))
-                .map(|share| Rate::of(-share)),
-            up: path.first_change(up).map(Rate::of),
+            down: self.reach_down(shock),
+            up: self.reach_up(shock),
         }
+    }
+
+    /// The fall in [`ScopeMargin::reach`].
+    #[must_use]
+    pub fn reach_down(&self, shock: &Shock) -> Option<Rate> {
+        let path = Path { scope: self, shock };
+        let share = path.end(LEAST_FACTOR - Decimal::ONE, || {
+            let steps = 1..STEPS_DOWN;
+            let down = steps.map(|step| -(Decimal::from(step) / Decimal::from(STEPS_DOWN)));
+            path.first_change(down.chain([LEAST_FACTOR - Decimal::ONE]))
+        });
+        share.map(|share| Rate::of(-share))
+    }
+
+    /// The rise in [`ScopeMargin::reach`].
+    #[must_use]
+    pub fn reach_up(&self, shock: &Shock) -> Option<Rate> {
+        let path = Path { scope: self, shock };
+        let share = path.end(HIGHEST_RISE, || {
+            let growth = Decimal::from(17) / Decimal::from(16);
+            let up = (0..STEPS_UP).scan(Decimal::ONE, move |factor, _| {
+                *factor = factor.saturating_mul(growth);
+                Some(*factor - Decimal::ONE)
+            });
+            path.first_change(up)
+        });
+        share.map(Rate::of)
     }
 
     /// The scope after `shock` of size `share` (negative: a fall).
@@ -120,24 +137,73 @@ impl ScopeMargin {
 }
 
 impl Path<'_> {
-    /// The same where health is concave along the path: linear contracts without pooled collateral,
-    /// alive now. Then it crosses zero once in each direction, or never.
-    fn straight_reach(&self) -> Option<Reach> {
-        let linear = self
-            .scope
-            .legs
-            .iter()
-            .all(|leg| leg.contract == ContractKind::Linear);
+    /// Where the path ends on the way to the share `far`. Health is concave along it with linear
+    /// contracts, without pooled collateral and alive now: then it crosses zero once in each direction,
+    /// or never. Everything else is `searched`.
+    fn end(&self, far: Decimal, searched: impl FnOnce() -> Option<Decimal>) -> Option<Decimal> {
+        let mut contracts = self.scope.legs.iter().map(|leg| leg.contract);
+        let linear = contracts.all(|contract| contract == ContractKind::Linear);
+        if !linear || self.scope.is_pooled() {
+            return searched();
+        }
+        if let Some(root) = self.root(far) {
+            return Some(root);
+        }
         let now = self.health(Decimal::ZERO);
-        if !linear || !self.scope.collateral.is_empty() || !self.scope.outlives(now) {
+        if !self.scope.outlives(now) {
+            return searched();
+        }
+        self.crossing(now, far)
+    }
+
+    /// Where health is zero, by its straight pieces: Newton's steps on a concave function come from the
+    /// dead side and end on the piece that holds the root. `None` where that is not sure to be the only
+    /// end, or where it is not there: some leg gains on the way, or a price is at its least.
+    fn root(&self, far: Decimal) -> Option<Decimal> {
+        let falls = far.is_sign_negative();
+        let beta = |leg: &Leg| self.shock.beta(&leg.key.symbol);
+        let legs: Vec<(&Leg, Decimal)> =
+            self.scope.legs.iter().map(|leg| (leg, beta(leg))).collect();
+        let hurt = |(leg, beta): &(&Leg, Decimal)| leg.rises() == falls && !beta.is_sign_negative();
+        let mut piece = self.piece(&legs, Decimal::ZERO)?;
+        if piece.offset <= Decimal::ZERO || !legs.iter().all(hurt) {
             return None;
         }
-        let down = self.crossing(now, LEAST_FACTOR - Decimal::ONE);
-        let up = self.crossing(now, HIGHEST_RISE);
-        Some(Reach {
-            down: down.map(|share| Rate::of(-share)),
-            up: up.map(Rate::of),
-        })
+        for _ in 0..ROOT_STEPS {
+            let root = (-piece.offset).checked_div(piece.slope)?;
+            if root.is_sign_negative() != falls || root.abs() > far.abs() {
+                return None;
+            }
+            let next = self.piece(&legs, root)?;
+            if next == piece {
+                return Some(root);
+            }
+            piece = next;
+        }
+        None
+    }
+
+    /// Health as a function of the share, around `share`. `None` where a price is at its least.
+    fn piece(&self, legs: &[(&Leg, Decimal)], share: Decimal) -> Option<Straight> {
+        let scope = self.scope;
+        let mut health = Straight {
+            slope: Decimal::ZERO,
+            offset: scope.wallet.get() - scope.reserved.get() - scope.other_maintenance.get(),
+        };
+        for (leg, beta) in legs {
+            let factor = Decimal::ONE + beta.saturating_mul(share);
+            if factor <= LEAST_FACTOR {
+                return None;
+            }
+            let mark = leg.mark.get();
+            let own = scope.straight_of(leg, mark.saturating_mul(factor));
+            let at_mark = own.slope.saturating_mul(mark);
+            health.slope = health.slope.saturating_add(at_mark.saturating_mul(*beta));
+            health.offset = health
+                .offset
+                .saturating_add(at_mark.saturating_add(own.offset));
+        }
+        Some(health)
     }
 
     /// Where health falls to zero between here and the share `far`, by false position; an end that
