@@ -292,3 +292,66 @@ fn moved(price: Price, beta: Decimal, share: Decimal) -> Price {
     let factor = (Decimal::ONE + beta.saturating_mul(share)).max(LEAST_FACTOR);
     Price::of(price.get().saturating_mul(factor))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::{
+        MarginMode, Money, PositionKey, PositionSide, Quantity, Side, Tier, TierTable,
+    };
+
+    /// Longs or shorts in some symbols at a price of 100, bought with `wallet`.
+    fn crowd(side: Side, sizes: &[i64], wallet: i64) -> ScopeMargin {
+        let rate = |permille: i64| Decimal::new(permille, 3);
+        let tiers = vec![
+            Tier::of(0, Some(10_000), rate(4), Decimal::ZERO, 100),
+            Tier::of(10_000, Some(60_000), rate(10), Decimal::from(60), 50),
+            Tier::of(60_000, None, rate(50), Decimal::from(2_460), 10),
+        ];
+        let tiers = Arc::new(TierTable::new(tiers).expect("a table"));
+        let price = Price::of(Decimal::ONE_HUNDRED);
+        let legs = sizes.iter().enumerate().map(|(index, size)| {
+            let key = PositionKey {
+                symbol: Symbol::new(&format!("S{index}")),
+                position_side: PositionSide::Both,
+            };
+            let quantity = Quantity::of(Decimal::new(*size, 1));
+            Leg::linear(key, side, quantity, price, price, Arc::clone(&tiers))
+        });
+        let wallet = Money::of(Decimal::from(wallet));
+        ScopeMargin::binance_usdm(MarginMode::Cross, wallet, legs.collect())
+    }
+
+    proptest! {
+        /// By its pieces and by false position the end is the same, as near as the latter goes.
+        #[test]
+        fn both_ways_to_an_end_agree(
+            long in any::<bool>(),
+            sizes in prop::collection::vec(1_i64..9_000, 1..5),
+            wallet in 500_i64..200_000,
+            betas in prop::collection::vec(0_i64..300, 5),
+        ) {
+            let scope = crowd(if long { Side::Long } else { Side::Short }, &sizes, wallet);
+            let mut shock = Shock::of(&scope.legs[0].key.symbol);
+            for (leg, beta) in scope.legs.iter().zip(betas).skip(1) {
+                shock.betas.insert(leg.key.symbol.clone(), Rate::of(Decimal::new(beta, 2)));
+            }
+            let path = Path { scope: &scope, shock: &shock };
+            let far = if long { LEAST_FACTOR - Decimal::ONE } else { HIGHEST_RISE };
+            let now = path.health(Decimal::ZERO);
+            prop_assume!(now > Decimal::ZERO);
+            let found = path.crossing(now, far);
+            if let Some(root) = path.root(far) {
+                let found = found.expect("an end");
+                let apart = (found - root).abs() / found.abs();
+                prop_assert!(apart < Decimal::new(2, 12), "{root} {found}");
+            }
+            // There is none on the way on which every leg gains.
+            prop_assert_eq!(path.root(if long { HIGHEST_RISE } else { LEAST_FACTOR - Decimal::ONE }), None);
+        }
+    }
+}
