@@ -79,12 +79,13 @@ macro_rules! number {
 
             #[must_use]
             pub fn is_positive(self) -> bool {
-                self.0 > Decimal::ZERO
+                // By sign and digits: a comparison of decimals is much dearer.
+                self.0.is_sign_positive() && !self.0.is_zero()
             }
 
             #[must_use]
             pub fn is_negative(self) -> bool {
-                self.0 < Decimal::ZERO
+                self.0.is_sign_negative() && !self.0.is_zero()
             }
 
             #[must_use]

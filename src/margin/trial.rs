@@ -48,6 +48,7 @@ impl Trial {
     /// fees taken off, and all of that stayed in the wallet.
     #[must_use]
     pub fn health(&self, quantity: Quantity, result: Money) -> Money {
+        let kept = self.held.saturating_add(result.get());
         let contracts = self.leg.quantity - quantity;
         let face = contracts.get().saturating_mul(self.leg.contract_size);
         let mark = self.leg.mark.get();
@@ -58,7 +59,6 @@ impl Trial {
         let needed = value
             .saturating_mul(demand.rate)
             .saturating_sub(demand.deduction);
-        let kept = self.held.saturating_add(result.get());
         Money::of(kept.saturating_add(profit).saturating_sub(needed))
     }
 }

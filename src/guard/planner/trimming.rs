@@ -95,9 +95,13 @@ impl Situation<'_> {
         let exit = self.exit(leg)?;
         let step = exit.instrument.market_lot.step;
         let (mut low, mut high) = (Quantity::ZERO, self.cap(leg)?);
-        let largest = self.capped_cut(&exit, high)?;
-        if largest.distance_after < aim {
-            return Some(self.described(&exit, largest));
+        // With the only position its line is gone, and whatever is aimed at is reached.
+        let alone = self.margin.legs.len() == 1 && high == leg.quantity && aim < 1.0;
+        if !alone || high > exit.instrument.limit_lot.max {
+            let largest = self.capped_cut(&exit, high)?;
+            if largest.distance_after < aim {
+                return Some(self.described(&exit, largest));
+            }
         }
         let sieve = Sieve::of(self, &exit, aim);
         let reaches = |quantity: Quantity| {
