@@ -27,7 +27,7 @@ const DANGER: Decimal = dec!(96800);
 /// Only additions are possible.
 fn adding() -> Policy {
     let mut policy = policy();
-    policy.budgets.trim_per_action = plimsoll::domain::Rate::ZERO;
+    policy.budgets.trim_per_action = Rate::ZERO;
     policy
 }
 
@@ -415,7 +415,7 @@ fn a_second_half_without_balance_is_dropped_and_trims_follow() {
 #[test]
 fn no_balance_switches_to_a_trim_at_once() {
     let mut policy = policy();
-    policy.fallback_slippage = plimsoll::domain::Rate::of(dec!(0.05));
+    policy.fallback_slippage = Rate::of(dec!(0.05));
     let mut world = World::calm(policy);
     world.wander("BTCUSDT", dec!(100000), dec!(10), 400_000);
     world.answers.push_back(Answer::Reject(Reaction::NoBalance));
@@ -588,7 +588,7 @@ fn an_addition_is_still_seen_when_funding_was_taken_meanwhile() {
     world.event(Event::Mark(plimsoll::guard::event::Mark {
         symbol: key("BTCUSDT").symbol,
         price: price(dec!(97500)),
-        funding_rate: Some(plimsoll::domain::Rate::of(dec!(0.001))),
+        funding_rate: Some(Rate::of(dec!(0.001))),
         next_funding_at: None,
         at: world.now.plus_ms(1),
     }));
@@ -819,7 +819,7 @@ fn an_addition_to_what_was_sold_in_part_meanwhile_is_seen_by_its_share() {
     // A take-profit of the trader closes a half, and takes half of the wallet along.
     let held = world.positions.get_mut(&key("BTCUSDT")).expect("held");
     held.quantity = Quantity::of(dec!(0.25));
-    held.isolated_wallet = held.isolated_wallet * plimsoll::domain::Rate::of(dec!(0.5));
+    held.isolated_wallet = held.isolated_wallet * Rate::of(dec!(0.5));
     world.event(Event::Outcome {
         intent: first.id,
         outcome: Outcome::Done { fill: None },

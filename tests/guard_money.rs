@@ -14,7 +14,6 @@ mod world;
 use plimsoll::domain::{
     MINUTE_MS, MarginMode, Money, Position, PositionMode, PositionSide, Quantity, Rate, Side,
 };
-use plimsoll::guard::action::{Action, ReportKind};
 use plimsoll::guard::event::{Command, Mode};
 use plimsoll::guard::intent::{Intent, IntentKind, Reaction};
 use plimsoll::guard::journal::Recovered;
@@ -55,26 +54,6 @@ fn moved(intent: &Intent) -> Money {
         IntentKind::MoveIn { amount, .. } => amount,
         _ => Money::ZERO,
     }
-}
-
-fn kinds(world: &World) -> Vec<String> {
-    let sends = world.sends().into_iter();
-    sends
-        .map(|intent| {
-            let what = match intent.kind {
-                IntentKind::AddMargin { amount } => format!("add {amount}"),
-                IntentKind::Reduce { quantity, .. } => format!("reduce {quantity}"),
-                IntentKind::TakeBack { amount } => format!("take back {amount}"),
-                IntentKind::CancelOrders { .. } => "cancel".to_owned(),
-                IntentKind::MoveIn { amount, .. } => format!("move in {amount}"),
-            };
-            let after = intent.planned_at.since(at(0));
-            format!(
-                "{after} ms {} {what} recycled={}",
-                intent.key, intent.recycled
-            )
-        })
-        .collect()
 }
 
 /// The venue refuses additions, but would take a reduction.
@@ -149,7 +128,6 @@ fn hedged(policy: Policy) -> World {
 #[test]
 fn a_net_short_hedge_is_trimmed_on_its_short_side() {
     let mut world = hedged(policy());
-    let shown = world.shown(&sided("BTCUSDT", PositionSide::Short));
     world.mark("BTCUSDT", dec!(103050));
     world.run(MINUTE_MS);
     let first = world.sends().first().cloned();
@@ -171,14 +149,8 @@ fn the_hedging_leg_is_never_closed() {
     // 0.5 % away, in two steps of which the first is too far for any act.
     world.command(Command::Pause);
     world.mark("BTCUSDT", dec!(104050));
-    let before = world.shown(&sided("BTCUSDT", PositionSide::Short));
     world.command(Command::Resume);
     world.idle(500);
-    let after = world.shown(&sided("BTCUSDT", PositionSide::Short));
-    println!(
-        "line {:?} -> {:?}; distance {:?} -> {:?}",
-        before.liquidation_price, after.liquidation_price, before.distance_pct, after.distance_pct
-    );
     let longs = world
         .sends()
         .into_iter()
@@ -200,10 +172,8 @@ fn an_isolated_addition_leaves_a_cross_account_of_three_longs_above_its_act_line
     ];
     let mut world = World::new(policy, legs, dec!(24000));
     world.start(Recovered::default());
-    let before = world.shown(&key("ETHUSDT"));
     world.mark("BTCUSDT", dec!(93000));
     world.run(10_000);
-    let after = world.shown(&key("ETHUSDT"));
     let cross_acts = world
         .sends()
         .into_iter()
@@ -251,7 +221,6 @@ fn a_yes_does_not_drain_a_cross_account_that_has_come_nearer_to_its_line_meanwhi
     let asked = added(&question);
     world.mark("ETHUSDT", dec!(89500));
     world.idle(1_000);
-    let before = world.shown(&key("ETHUSDT"));
     assert!(world.balance().available > asked, "the venue would refuse");
     world.command(Command::Approve(question.id));
     world.idle(500);
@@ -329,13 +298,7 @@ fn what_money_from_outside_is_said_to_do_is_what_it_does() {
         world.idle(1_000);
     }
     world.run(3_000);
-    for intent in world.sends() {}
     let shown = world.shown(&key("BTCUSDT"));
-    for action in &world.log {
-        if let Action::Report(report) = action
-            && report.kind == ReportKind::Verified
-        {}
-    }
     assert!(
         moved(&world.sends()[0]).is_zero() || shown.distance_pct.expect("a line") > 4.0,
         "said 4.39 % away, is {:?} %",

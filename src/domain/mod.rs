@@ -13,7 +13,7 @@ mod tier;
 mod time;
 
 pub use account::{Account, Balance, OutsideBalance, OutsideWallet, PositionMode};
-pub use book::{Book, BookLevel, Fill};
+pub use book::{Book, BookLevel, Fill, Ladder};
 pub use instrument::{ContractKind, Instrument, InstrumentStatus, LotLimits, Symbol};
 pub use number::{Leverage, Money, NumberError, Price, Quantity, Rate};
 pub use order::OpenOrder;

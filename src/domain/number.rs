@@ -79,12 +79,13 @@ macro_rules! number {
 
             #[must_use]
             pub fn is_positive(self) -> bool {
-                self.0 > Decimal::ZERO
+                // By sign and digits: a comparison of decimals is much dearer.
+                self.0.is_sign_positive() && !self.0.is_zero()
             }
 
             #[must_use]
             pub fn is_negative(self) -> bool {
-                self.0 < Decimal::ZERO
+                self.0.is_sign_negative() && !self.0.is_zero()
             }
 
             #[must_use]
@@ -199,6 +200,10 @@ macro_rules! number {
 }
 
 fn round_to(value: Decimal, step: Decimal, strategy: RoundingStrategy) -> Decimal {
+    // Nearly all steps are 0.01, 0.001 and the like: digits are cut off, nothing is divided.
+    if step.mantissa() == 1 {
+        return value.round_dp_with_strategy(step.scale(), strategy);
+    }
     if step <= Decimal::ZERO {
         return value;
     }
@@ -341,6 +346,32 @@ mod tests {
         assert_eq!(q.floor_to(step).to_string(), "0.2");
         assert_eq!(q.ceil_to(step).to_string(), "0.201");
         assert_eq!((-q).floor_to(step).to_string(), "-0.201");
+    }
+
+    #[test]
+    fn digits_cut_off_are_a_division_by_the_step() {
+        for text in [
+            "0",
+            "0.2",
+            "0.20049",
+            "-0.20049",
+            "-0.2",
+            "7",
+            "123456.7899999",
+            "1e-28",
+        ] {
+            let q: Quantity = text.parse().expect("quantity");
+            for places in 0..6 {
+                let step = Decimal::new(1, places);
+                let by_division = |strategy| {
+                    let units = q.get() / step;
+                    units.round_dp_with_strategy(0, strategy) * step
+                };
+                let (down, up) = (q.floor_to(step).get(), q.ceil_to(step).get());
+                assert_eq!(down, by_division(RoundingStrategy::ToNegativeInfinity));
+                assert_eq!(up, by_division(RoundingStrategy::ToPositiveInfinity));
+            }
+        }
     }
 
     #[test]

@@ -32,6 +32,10 @@ const SCALE_LEAST: f64 = 0.8;
 const SCALE_MOST: f64 = 3.0;
 /// Steps of [`rate_up`] in a whole.
 const STEPS_PER_ONE: f64 = 1e8;
+/// A fraction in hundredths of a percent is exact to a ten-millionth below this many of them, and then
+/// surely not half a one when it is nearer than this to a whole one.
+const MOST_TOLD: f64 = 1e8;
+const NEVER_HALF: f64 = 0.499_999;
 /// The gap that the benchmark has had: 0.2 %.
 const USUAL_GAP: f64 = 0.002;
 /// The unseen book is taken to be so many times as deep as the seen one at most.
@@ -206,6 +210,16 @@ pub fn rate_up(value: f64) -> Rate {
 #[must_use]
 pub fn share(rate: Rate) -> f64 {
     rate.get().to_f64().unwrap_or(0.0)
+}
+
+/// A fraction in hundredths of a percent, to the nearest; `None` too near to the middle between two for
+/// a float to tell, and for what is no share of anything.
+#[must_use]
+pub fn hundredths_of_pct(fraction: f64) -> Option<i64> {
+    let exact = fraction * 1e4;
+    let nearest = exact.round();
+    let told = exact.abs() < MOST_TOLD && (exact - nearest).abs() < NEVER_HALF;
+    told.then_some(nearest as i64)
 }
 
 /// Is `after` above `before` by more than `least`?

@@ -19,8 +19,8 @@ pub use bars::{
     HALF_LIVES_MIN, HISTORY_FULL_MS, HISTORY_LEAST_MS, MinuteBars, PACE_LEAST_MS, Range, Sigmas,
 };
 pub use gauge::{
-    Gauge, beyond, breach, distance, distance_at, due, exceeds, nearing, nearness, rate_up, scaled,
-    share, thinness, time_left_ms, touched,
+    Gauge, beyond, breach, distance, distance_at, due, exceeds, hundredths_of_pct, nearing,
+    nearness, rate_up, scaled, share, thinness, time_left_ms, touched,
 };
 pub use joint::{BETA_MOST, CRASH_CORRELATION, JOINT_SYMBOLS_MAX, Joint};
 pub use quick::Quick;

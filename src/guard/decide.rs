@@ -11,9 +11,10 @@ use super::level::Level;
 use super::lifecycle::SHORT_PAUSE_MS;
 use super::planner::{Candidate, Plan, Situation};
 use super::policy::Silence;
-use super::watch::{Danger, Line, Watch, level_for, reach};
-use crate::domain::{Money, PositionKey, Price, Timestamp};
+use super::watch::{Danger, Line, Watch, crash, level_for, reach};
+use crate::domain::{Money, PositionKey, PositionSide, Price, Timestamp};
 use crate::forecast::{Touch, breach, time_left_ms};
+use crate::margin::{ScopeMargin, Shock};
 
 /// Watch mode tells what it would do at most this often per scope.
 const TELL_AGAIN_MS: i64 = 10 * 60_000;
@@ -68,27 +69,26 @@ impl Guard {
         let helpless = measured == Level::Acting && watch.helpless.is_some();
         let level = if helpless { Level::Distress } else { measured };
         let level = watch.settled(level, now);
-        if level != watch.level {
-            self.change_level(index, level, worst, now);
-        }
+        let cause = (level != watch.level).then(|| self.change_level(index, level, worst, now));
         self.returns(index, level, now);
         if level >= Level::Acting
             && let Some((line, danger)) = worst
         {
-            self.decide(index, line, danger, now);
+            self.decide(index, line, danger, cause, now);
         }
     }
 
+    /// Moves the level and says why; returns that cause.
     fn change_level(
         &mut self,
         index: usize,
         to: Level,
         worst: Option<(usize, Danger)>,
         now: Timestamp,
-    ) {
+    ) -> String {
         let cause = self.cause(index, worst);
         let Some((scope, watch)) = self.watches.get_mut(index) else {
-            return;
+            return cause;
         };
         let from = std::mem::replace(&mut watch.level, to);
         watch.cause.clone_from(&cause);
@@ -109,6 +109,7 @@ impl Guard {
             let text = format!("{to} (was {from}): {cause}.");
             self.report(now, ReportKind::Level, severity, Some(scope), None, text);
         }
+        cause
     }
 
     pub(super) fn cause(&self, index: usize, worst: Option<(usize, Danger)>) -> String {
@@ -135,8 +136,16 @@ impl Guard {
         breach(&feed.bars, danger.distance, line.falls_hurt, horizon)
     }
 
-    /// The act line of a scope is crossed: plan and start, or say why not.
-    fn decide(&mut self, index: usize, line: usize, danger: Danger, now: Timestamp) {
+    /// The act line of a scope is crossed: plan and start, or say why not. `standing`: what was said of
+    /// this very danger just now, if anything was.
+    fn decide(
+        &mut self,
+        index: usize,
+        line: usize,
+        danger: Danger,
+        standing: Option<String>,
+        now: Timestamp,
+    ) {
         let Some((scope, watch)) = self.watches.get(index) else {
             return;
         };
@@ -163,7 +172,7 @@ impl Guard {
         if passive && told.is_some_and(|at| now.since(at) < TELL_AGAIN_MS) {
             return;
         }
-        let standing = self.cause(index, Some((line, danger)));
+        let standing = standing.unwrap_or_else(|| self.cause(index, Some((line, danger))));
         let plan = self
             .plan_for(&scope, &key, danger, now)
             .unwrap_or_else(|| Plan::impossible("the balance behind it is not known"));
@@ -304,6 +313,7 @@ impl Guard {
         let feed = self.desk.feeds.get(&key.symbol);
         let sigmas = feed.and_then(|feed| feed.bars.sigmas());
         let touch = sigmas.map(Touch::of);
+        let crash = self.crash_of(&margin, line);
         let situation = Situation {
             scope,
             margin: &margin,
@@ -314,6 +324,7 @@ impl Guard {
             danger,
             key,
             falls_hurt: line.falls_hurt,
+            crash: crash.as_ref(),
             spent: &spent,
             promised,
             cross_seen,
@@ -327,6 +338,16 @@ impl Guard {
             moving: asked + sent,
         };
         Some(decide(&situation))
+    }
+
+    /// How the other symbols of `margin` move along with that of `line`, where no trim changes that: one
+    /// that leaves the smaller of two legs in one symbol turns its direction.
+    fn crash_of(&self, margin: &ScopeMargin, line: &Line) -> Option<Shock> {
+        let symbol = &line.key.symbol;
+        let mut sides = margin.legs.iter().map(|leg| leg.key.position_side);
+        let one_way = sides.all(|side| side == PositionSide::Both);
+        (one_way && !margin.is_all_in(symbol))
+            .then(|| crash(margin, &self.desk.joint, symbol, line.falls_hurt))
     }
 
     fn helpless(

@@ -1,7 +1,7 @@
 //! Decisions in one sentence with the numbers that were used. Every face tells the same sentence.
 
 use rust_decimal::Decimal;
-use rust_decimal::prelude::{FromPrimitive, ToPrimitive};
+use rust_decimal::prelude::FromPrimitive;
 
 use super::desk::{Growth, SizeChange};
 use super::giveback::Return;
@@ -10,45 +10,69 @@ use super::planner::{Candidate, Plan};
 use super::policy::Policy;
 use super::watch::{Danger, Line, act_price};
 use crate::domain::{Balance, Money, OpenOrder, Price, Rate};
-use crate::forecast::{rate_up, scaled};
+use crate::forecast::{hundredths_of_pct, rate_up, scaled};
 
 /// At most this many alternatives are told.
 const TOLD_ALTERNATIVES: usize = 3;
+/// A figure longer than this costs a second allocation.
+const LONGEST_USUAL: usize = 16;
 /// At most this many orders are named.
 const TOLD_ORDERS: usize = 3;
 
 /// `57310.5` as `57,310.5`; at most `places` decimals, trailing zeros dropped.
 #[must_use]
 pub fn grouped(value: Decimal, places: u32) -> String {
-    let rounded = value.round_dp(places).normalize();
-    let text = rounded.abs().to_string();
-    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
-    let mut out = String::new();
-    if rounded.is_sign_negative() && !rounded.is_zero() {
+    let rounded = value.round_dp(places);
+    let unit = 10_u128.saturating_pow(rounded.scale());
+    let digits = rounded.mantissa().unsigned_abs();
+    let mut out = String::with_capacity(LONGEST_USUAL);
+    if rounded.is_sign_negative() && digits > 0 {
         out.push('-');
     }
-    for (index, digit) in whole.chars().enumerate() {
-        if index > 0 && (whole.len() - index) % 3 == 0 {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    if !fraction.is_empty() {
+    push_whole(&mut out, digits / unit);
+    let (mut rest, mut place) = (digits % unit, unit);
+    if rest > 0 {
         out.push('.');
-        out.push_str(fraction);
+    }
+    while rest > 0 {
+        place /= 10;
+        push_digit(&mut out, rest / place);
+        rest %= place;
     }
     out
+}
+
+/// A whole number with its thousands apart.
+fn push_whole(out: &mut String, whole: u128) {
+    let (thousands, rest) = (whole / 1_000, whole % 1_000);
+    if thousands > 0 {
+        push_whole(out, thousands);
+        out.push(',');
+    }
+    for place in [100, 10, 1] {
+        if thousands > 0 || rest >= place || place == 1 {
+            push_digit(out, rest / place % 10);
+        }
+    }
+}
+
+fn push_digit(out: &mut String, digit: u128) {
+    out.extend(
+        u32::try_from(digit)
+            .ok()
+            .and_then(|digit| char::from_digit(digit, 10)),
+    );
 }
 
 /// A price with about six significant digits.
 #[must_use]
 pub fn price(value: Price) -> String {
-    let whole = value.get().trunc().to_u64().unwrap_or(0);
-    let places = match whole {
+    let digits = value.get().mantissa();
+    let places = match digits / 10_i128.saturating_pow(value.get().scale()) {
         10_000.. => 1,
         100..=9_999 => 2,
         1..=99 => 4,
-        0 => 8,
+        ..=0 => 8,
     };
     grouped(value.get(), places)
 }
@@ -62,6 +86,9 @@ pub fn money(value: Money) -> String {
 /// A fraction as a percentage with two decimals at most.
 #[must_use]
 pub fn percent(fraction: f64) -> String {
+    if let Some(hundredths) = hundredths_of_pct(fraction) {
+        return format!("{} %", grouped(Decimal::new(hundredths, 2), 2));
+    }
     match Decimal::from_f64(fraction) {
         Some(exact) => format!(
             "{} %",
@@ -360,6 +387,9 @@ pub(super) fn growth(growth: &Growth) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use rust_decimal::prelude::ToPrimitive;
+
     use super::*;
     use crate::domain::{
         MarginMode, PositionKey, PositionMode, PositionSide, Quantity, Side, Symbol, Timestamp,
@@ -413,5 +443,54 @@ mod tests {
         assert_eq!(price(Price::of(dec!(0.00012345))), "0.00012345");
         assert_eq!(price(Price::of(dec!(57310.56))), "57,310.6");
         assert_eq!(percent(0.01416), "1.42 %");
+        assert_eq!(grouped(dec!(1000000), 0), "1,000,000");
+        assert_eq!(grouped(dec!(100.0100), 4), "100.01");
+        assert_eq!(grouped(dec!(0.05), 2), "0.05");
+        assert_eq!(grouped(dec!(999.995), 2), "1,000");
+        assert_eq!(percent(-0.00001), "0 %");
+        assert_eq!(percent(-0.5), "-50 %");
+        assert_eq!(percent(f64::NAN), "unknown");
+    }
+
+    /// The figure as the decimal library writes it, with the thousands put apart afterwards.
+    fn by_the_library(value: Decimal, places: u32) -> String {
+        let text = value.round_dp(places).normalize().to_string();
+        let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+        let digits = whole.trim_start_matches('-');
+        let groups: Vec<&str> = digits
+            .as_bytes()
+            .rchunks(3)
+            .rev()
+            .map(|group| std::str::from_utf8(group).expect("digits"))
+            .collect();
+        let sign = if whole.starts_with('-') { "-" } else { "" };
+        let point = if fraction.is_empty() { "" } else { "." };
+        format!("{sign}{}{point}{fraction}", groups.join(","))
+    }
+
+    proptest! {
+        #[test]
+        fn a_figure_is_the_one_of_the_decimal_library(
+            digits in -1_000_000_000_000_000_000_i64..1_000_000_000_000_000_000,
+            shrink in 0_u32..16,
+            scale in 0_u32..18,
+            places in 0_u32..9,
+        ) {
+            let value = Decimal::new(digits / 10_i64.pow(shrink), scale);
+            prop_assert_eq!(grouped(value, places), by_the_library(value, places));
+        }
+
+        #[test]
+        fn a_percentage_is_that_of_the_exact_number(
+            fraction in prop_oneof![-3.0..3.0_f64, -1e-3..1e-3_f64, -1e6..1e6_f64],
+            half in -20_000_i32..20_000,
+        ) {
+            // Also those in the middle between two hundredths of a percent.
+            let middle = Decimal::new(i64::from(half) * 5, 5).to_f64().expect("a float");
+            for fraction in [fraction, middle] {
+                let exact = Decimal::from_f64(fraction).expect("finite") * Decimal::ONE_HUNDRED;
+                prop_assert_eq!(percent(fraction), format!("{} %", by_the_library(exact, 2)));
+            }
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Which rescue: every candidate with its exact after-state, its price, and why it was not taken.
 
 mod adding;
+mod exit;
 pub(super) mod freeing;
 mod trimming;
 
@@ -15,7 +16,7 @@ use super::policy::{Budgets, Policy};
 use super::watch::Danger;
 use crate::domain::{MarginMode, Money, PositionKey, Price, Rate};
 use crate::forecast::{Gauge, Touch, beyond, distance, exceeds, rate_up, scaled, share, touched};
-use crate::margin::{Leg, ScopeMargin};
+use crate::margin::{Leg, ScopeMargin, Shock};
 
 /// Margin is moved in steps of this much of the settlement asset.
 const MONEY_STEP: Decimal = Decimal::from_parts(1, 0, 0, false, 2);
@@ -95,6 +96,9 @@ pub(super) struct Situation<'a> {
     pub(super) key: &'a PositionKey,
     /// Is it a falling price that leads to that line?
     pub(super) falls_hurt: bool,
+    /// How the other symbols of the scope move along when that line is reached in a crash; `None` where
+    /// there are none, or where it depends on the trim.
+    pub(super) crash: Option<&'a Shock>,
     /// What each position of the scope has had today.
     pub(super) spent: &'a BTreeMap<PositionKey, Spent>,
     /// Free balance that acts under way are going to take, by asset.

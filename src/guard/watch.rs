@@ -383,9 +383,21 @@ fn lines_of(
     desk.members(scope).map(line_of).collect()
 }
 
-/// How the symbols of `margin` move with `symbol` in a crash: those that are hurt by it by the larger
-/// beta, those that are counted on by the smaller one.
-pub(super) fn crash_of(
+/// Mark of `symbol` at which `margin` dies when its other symbols move along as they do in a crash.
+pub(super) fn line_together(
+    margin: &ScopeMargin,
+    joint: &Joint,
+    symbol: &Symbol,
+    mark: Price,
+    falls_hurt: bool,
+) -> Option<Price> {
+    let crash = crash(margin, joint, symbol, falls_hurt);
+    line_under(margin, &crash, mark, falls_hurt)
+}
+
+/// How the other symbols of `margin` move along with `symbol` in a crash: those that are hurt by it
+/// with the larger beta, those that are counted on with the smaller one.
+pub(super) fn crash(
     margin: &ScopeMargin,
     joint: &Joint,
     symbol: &Symbol,
@@ -405,21 +417,17 @@ pub(super) fn crash_of(
     shock
 }
 
-/// Mark of `symbol` at which `margin` dies when its other symbols move along.
-pub(super) fn line_together(
+/// Mark of the first symbol of a `crash` at which `margin` dies in it, from its `mark` now.
+pub(super) fn line_under(
     margin: &ScopeMargin,
-    joint: &Joint,
-    symbol: &Symbol,
+    crash: &Shock,
     mark: Price,
     falls_hurt: bool,
 ) -> Option<Price> {
-    let shock = crash_of(margin, joint, symbol, falls_hurt);
-    let reach = margin.reach(&shock);
-    let share = if falls_hurt { reach.down } else { reach.up }?;
     let factor = if falls_hurt {
-        Rate::ONE - share
+        Rate::ONE - margin.reach_down(crash)?
     } else {
-        Rate::ONE + share
+        Rate::ONE + margin.reach_up(crash)?
     };
     Price::new((mark * factor).get()).ok()
 }

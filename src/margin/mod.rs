@@ -19,6 +19,7 @@
 //! | `folded` | [`Folded`]: all lines of a large scope at a cost that grows with its size |
 //! | `shock` | [`Shock`]: all symbols moved together, each by its beta |
 //! | `tally` | [`Tally`]: the health test of the tick path |
+//! | `trial` | [`Trial`]: health at imagined marks after cuts of any size |
 //! | `effect` | the exact state after an action |
 
 mod collateral;
@@ -30,6 +31,7 @@ mod rules;
 mod scope;
 mod shock;
 mod tally;
+mod trial;
 
 pub use collateral::{Collateral, Discount, DiscountStep};
 pub use effect::{After, Fill, Reduction};
@@ -43,3 +45,4 @@ pub use rules::{
 pub use scope::ScopeMargin;
 pub use shock::{Reach, Shock};
 pub use tally::{Tally, Verdict};
+pub use trial::Trial;

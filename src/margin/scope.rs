@@ -114,7 +114,7 @@ impl ScopeMargin {
 
     /// Is a scope with this `health` alive?
     pub(super) fn outlives(&self, health: Decimal) -> bool {
-        health > Decimal::ZERO || self.rules.alive_at_line && health.is_zero()
+        Money::of(health).is_positive() || self.rules.alive_at_line && health.is_zero()
     }
 
     /// The margin ratio in the venue's own sense (see [`Ratio`]); liquidation at 1. `None` without
@@ -356,6 +356,12 @@ impl ScopeMargin {
         self.legs
             .iter()
             .filter(move |leg| leg.key.symbol == *symbol)
+    }
+
+    /// Are there no legs but those of `symbol`?
+    #[must_use]
+    pub fn is_all_in(&self, symbol: &Symbol) -> bool {
+        self.legs.iter().all(|leg| leg.key.symbol == *symbol)
     }
 
     /// The leg in this slot.

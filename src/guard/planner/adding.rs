@@ -8,7 +8,7 @@ use crate::forecast::schedule::{FARTHEST, restored};
 use crate::forecast::{rate_up, scaled};
 use crate::guard::explain;
 use crate::guard::intent::{IntentKind, Scope};
-use crate::guard::watch::{Danger, crash_of, reach};
+use crate::guard::watch::{Danger, crash, reach};
 use crate::margin::{Leg, ScopeMargin};
 
 /// An addition below this share of the notional, a tenth of a percent, would not be felt.
@@ -199,10 +199,10 @@ impl Situation<'_> {
         if scope.legs.iter().all(|other| other.key.symbol == *symbol) {
             return Some(alone);
         }
-        let crash = crash_of(scope, &self.desk.joint, symbol, falls_hurt);
+        let along = crash(scope, &self.desk.joint, symbol, falls_hurt);
         let share = rate_up(target);
         let share = if falls_hurt { -share } else { share };
-        Some(alone.max(scope.wallet_for_shock(&crash, share)))
+        Some(alone.max(scope.wallet_for_shock(&along, share)))
     }
 
     /// What the venue itself may take from the free balance for other isolated positions with

@@ -54,6 +54,10 @@ impl Situation<'_> {
         if barred || !self.may_cancel || self.add_refused || self.actions_left(key) <= 2 {
             return None;
         }
+        let resting = self.desk.open_orders.as_ref();
+        if !self.policy.allowance.cancel_own_orders || resting.is_none_or(Vec::is_empty) {
+            return None;
+        }
         let leg = self.leg(key)?;
         let line = wished_line(leg.mark, self.restored_distance(), self.falls_hurt(key))?;
         let wanted = self.margin.wallet_for_line(&key.symbol, line) - self.margin.wallet;
@@ -103,6 +107,10 @@ impl Situation<'_> {
         let barred = spent.top_ups >= budgets.top_ups_per_position_day;
         if barred || !self.may_move || self.actions_left(self.key) <= 2 || !self.may_touch(self.key)
         {
+            return None;
+        }
+        let left = self.policy.allowance.move_in_per_day - self.moved_in;
+        if left < LEAST_FREED {
             return None;
         }
         let leg = self.leg(self.key)?;

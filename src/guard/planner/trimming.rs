@@ -2,18 +2,17 @@
 
 use rust_decimal::Decimal;
 
+use super::exit::{Exit, Sieve};
 use super::{Candidate, LEAST_ADD, LEAST_GAIN, MONEY_STEP, Situation};
 use crate::domain::{Instrument, MarginMode, Money, PositionMode, Price, Quantity, Rate, Side};
 use crate::forecast::schedule::{Want, want};
 use crate::forecast::{exceeds, rate_up};
 use crate::guard::intent::IntentKind;
-use crate::guard::watch::{line_together, more_dangerous};
+use crate::guard::watch::{line_together, line_under, more_dangerous};
 use crate::margin::{After, Leg, Reduction, ScopeMargin};
 
 /// Halvings when a trim size is searched: to a 256th of the largest.
 const SEARCH_STEPS: u32 = 8;
-/// The unseen book is taken to go on for at most this many times the seen one.
-const DEEPEST: Rate = Rate::of(Decimal::TEN);
 /// Bounded orders stop this share before the venue's own bound.
 const INSIDE_BOUND: Decimal = Decimal::from_parts(9, 0, 0, false, 1);
 /// Bound used when the venue states none.
@@ -94,8 +93,10 @@ impl Situation<'_> {
         }
         let mut after = self.margin.clone();
         for leg in along.into_iter().chain([nearest]) {
-            let order = self.order(leg, leg.quantity * share);
-            after = after.after_reduce(&leg.key, order).scope;
+            if let Some(exit) = self.exit(leg) {
+                let order = exit.order(leg.quantity * share);
+                after = after.after_reduce(&leg.key, order).scope;
+            }
         }
         let aim = self.distance_of(self.key, self.line_after(&after));
         (Some(aim), self.sized(nearest, aim))
@@ -108,14 +109,6 @@ impl Situation<'_> {
         self.margin.legs.iter().filter(hurt).collect()
     }
 
-    fn order(&self, leg: &Leg, quantity: Quantity) -> Reduction {
-        Reduction {
-            quantity,
-            price: self.expected_price(leg, quantity),
-            fee: self.desk.fee(&leg.key.symbol, self.policy),
-        }
-    }
-
     /// Most of `leg` that one action may close, in whole lots.
     pub(super) fn cap(&self, leg: &Leg) -> Option<Quantity> {
         let instrument = self.desk.rules.get(&leg.key.symbol)?.instrument.as_ref()?;
@@ -126,67 +119,79 @@ impl Situation<'_> {
     /// A trim by `quantity`, or by as much as one action may. Where the filters force more than that,
     /// only closing is left.
     pub(super) fn capped(&self, leg: &Leg, quantity: Quantity) -> Option<Candidate> {
-        let instrument = self.desk.rules.get(&leg.key.symbol)?.instrument.as_ref()?;
-        let cap = self.cap(leg)?;
-        let most = cap.min(instrument.limit_lot.max);
-        let quantity = quantity.ceil_to(instrument.market_lot.step).min(most);
-        let trim = self.reduce(leg, instrument, quantity)?;
-        let within = match trim.kind {
-            IntentKind::Reduce { quantity, .. } => quantity <= cap,
-            IntentKind::AddMargin { .. }
-            | IntentKind::TakeBack { .. }
-            | IntentKind::CancelOrders { .. }
-            | IntentKind::MoveIn { .. } => false,
-        };
-        within.then_some(trim)
+        let exit = self.exit(leg)?;
+        let cut = self.capped_cut(&exit, quantity)?;
+        Some(self.described(&exit, cut))
+    }
+
+    fn capped_cut(&self, exit: &Exit<'_>, quantity: Quantity) -> Option<Cut> {
+        let cap = self.cap(exit.leg)?;
+        let most = cap.min(exit.instrument.limit_lot.max);
+        let quantity = quantity.ceil_to(exit.instrument.market_lot.step).min(most);
+        let cut = self.cut(exit, quantity)?;
+        (cut.order.quantity <= cap).then_some(cut)
     }
 
     /// The smallest trim of `leg` that brings the nearest line to the distance `aim`, or the largest
     /// allowed one.
     pub(super) fn sized(&self, leg: &Leg, aim: f64) -> Option<Candidate> {
-        let instrument = self.desk.rules.get(&leg.key.symbol)?.instrument.as_ref()?;
-        let step = instrument.market_lot.step;
+        let exit = self.exit(leg)?;
+        let step = exit.instrument.market_lot.step;
         let (mut low, mut high) = (Quantity::ZERO, self.cap(leg)?);
-        let largest = self.capped(leg, high)?;
-        if largest.distance_after < aim {
-            return Some(largest);
+        // With the only position its line is gone, and whatever is aimed at is reached.
+        let alone = self.margin.legs.len() == 1 && high == leg.quantity && aim < 1.0;
+        if !alone || high > exit.instrument.limit_lot.max {
+            let largest = self.capped_cut(&exit, high)?;
+            if largest.distance_after < aim {
+                return Some(self.described(&exit, largest));
+            }
         }
+        let sieve = Sieve::of(self, &exit, aim);
+        let reaches = |quantity: Quantity| {
+            let cut = self.cut(&exit, quantity);
+            cut.is_some_and(|cut| cut.distance_after >= aim)
+        };
+        let is_enough = |quantity: Quantity| {
+            let sure = sieve.as_ref().and_then(|sieve| sieve.verdict(quantity));
+            debug_assert!(sure.is_none_or(|enough| enough == reaches(quantity)));
+            sure.unwrap_or_else(|| reaches(quantity))
+        };
         for _ in 0..SEARCH_STEPS {
             let middle = ((low + high) * Rate::of(Decimal::new(5, 1))).ceil_to(step);
             if middle >= high {
                 break;
             }
-            match self.cut(leg, instrument, middle) {
-                Some(cut) if cut.distance_after >= aim => high = middle,
-                Some(_) | None => low = middle,
+            if is_enough(middle) {
+                high = middle;
+            } else {
+                low = middle;
             }
         }
-        self.capped(leg, high)
+        let cut = self.capped_cut(&exit, high)?;
+        Some(self.described(&exit, cut))
     }
 
     /// Close of the nearest position: all of it, or what one action may close.
     pub(super) fn close(&self) -> Option<Candidate> {
         let leg = self.leg(self.key)?;
-        let instrument = self.desk.rules.get(&leg.key.symbol)?.instrument.as_ref()?;
+        let exit = self.exit(leg)?;
         if self.budgets().trim_per_action < Rate::ONE {
-            return self.capped(leg, leg.quantity);
+            let cut = self.capped_cut(&exit, leg.quantity)?;
+            return Some(self.described(&exit, cut));
         }
-        let most = leg.quantity.min(instrument.limit_lot.max);
-        let mut close = self.reduce(leg, instrument, most)?;
+        let most = leg.quantity.min(exit.instrument.limit_lot.max);
+        let cut = self.cut(&exit, most)?;
+        let mut close = self.described(&exit, cut);
         // Too large for one order: the rest follows at once.
         close.reaches = most == leg.quantity;
         Some(close)
     }
 
-    /// Exact state after reducing `leg` by about `quantity`.
-    pub(super) fn cut(
-        &self,
-        leg: &Leg,
-        instrument: &Instrument,
-        quantity: Quantity,
-    ) -> Option<Cut> {
-        let quantity = self.fitting(leg, instrument, quantity)?;
-        let order = self.order(leg, quantity);
+    /// Exact state after closing about `quantity`.
+    fn cut(&self, exit: &Exit<'_>, quantity: Quantity) -> Option<Cut> {
+        let leg = exit.leg;
+        let quantity = self.fitting(leg, exit.instrument, quantity)?;
+        let order = exit.order(quantity);
         let After { scope, freed } = self.margin.after_reduce(&leg.key, order);
         let freed = freed.floor_to(MONEY_STEP);
         let closes = quantity >= leg.quantity;
@@ -211,14 +216,9 @@ impl Situation<'_> {
         })
     }
 
-    /// State and price of reducing `leg` by about `quantity`.
-    pub(super) fn reduce(
-        &self,
-        leg: &Leg,
-        instrument: &Instrument,
-        quantity: Quantity,
-    ) -> Option<Candidate> {
-        let cut = self.cut(leg, instrument, quantity)?;
+    /// A cut as something to be chosen: in words, and priced.
+    fn described(&self, exit: &Exit<'_>, cut: Cut) -> Candidate {
+        let leg = exit.leg;
         let Reduction {
             quantity,
             price,
@@ -240,12 +240,12 @@ impl Situation<'_> {
             .unwrap_or(Rate::ONE)
             .as_pct()
             .round_dp(1);
-        Some(Candidate {
+        Candidate {
             label: format!("{verb} {quantity} ({part} %) of {}", leg.key),
             key: leg.key.clone(),
             kind: IntentKind::Reduce {
                 quantity,
-                bound: self.bound(leg, instrument, quantity),
+                bound: self.bound(leg, exit.instrument, quantity),
                 recycle: cut.recycle,
             },
             line_after: cut.line_after,
@@ -254,7 +254,7 @@ impl Situation<'_> {
             cost,
             price: self.price(&cut.after, cut.distance_after, cost),
             new_money: Money::ZERO,
-        })
+        }
     }
 
     /// Line of the nearest position in the state `after`, with its other symbols moving along.
@@ -264,11 +264,16 @@ impl Situation<'_> {
         let Some(leg) = after.legs.iter().find(|leg| leg.key == *self.key) else {
             return alone;
         };
-        if after.legs.iter().all(|other| other.key.symbol == *symbol) {
+        // No line because no price would make it healthy: it stands on its line.
+        let alone = alone.or_else(|| (!after.is_healthy()).then_some(leg.mark));
+        if after.is_all_in(symbol) {
             return alone;
         }
         let falls = self.falls_hurt;
-        let together = line_together(after, &self.desk.joint, symbol, leg.mark, falls);
+        let together = match self.crash {
+            Some(crash) => line_under(after, crash, leg.mark, falls),
+            None => line_together(after, &self.desk.joint, symbol, leg.mark, falls),
+        };
         more_dangerous(alone, together, falls)
     }
 
@@ -299,45 +304,6 @@ impl Situation<'_> {
             quantity
         };
         quantity.is_positive().then_some(quantity)
-    }
-
-    /// Average price of walking the book. Beyond what is seen of it the price goes on as steeply as
-    /// within, and by the fallback slippage at least; without a book that alone is expected.
-    pub(super) fn expected_price(&self, leg: &Leg, quantity: Quantity) -> Price {
-        let slip = self.policy.fallback_slippage;
-        let factor = match leg.side {
-            Side::Long => Rate::ONE - slip,
-            Side::Short => Rate::ONE + slip,
-        };
-        let feed = self.desk.feeds.get(&leg.key.symbol);
-        let fill = feed.and_then(|feed| {
-            let book = feed.book.as_ref()?;
-            let age = feed.mark_at.since(book.at);
-            (age <= self.policy.freshness.mark_ms && !self.imagined)
-                .then(|| book.close(leg.side, quantity))?
-        });
-        let Some(fill) = fill.filter(|fill| fill.quantity.is_positive()) else {
-            return leg.mark * factor;
-        };
-        let beyond = quantity - fill.quantity;
-        let depth = (fill.worst - leg.mark).abs();
-        let times = beyond.ratio(fill.quantity).unwrap_or(Rate::ZERO);
-        let deeper = depth * times.min(DEEPEST) * Rate::of(Decimal::new(5, 1));
-        let steep = match leg.side {
-            Side::Long => fill.worst - deeper,
-            Side::Short => fill.worst + deeper,
-        };
-        let flat = fill.worst * factor;
-        let further = match leg.side {
-            Side::Long => steep.min(flat).max(Price::ZERO),
-            Side::Short => steep.max(flat),
-        };
-        let notional = fill.notional + further * beyond;
-        let average = notional.per(quantity).unwrap_or(leg.mark);
-        match leg.side {
-            Side::Long => average.min(leg.mark),
-            Side::Short => average.max(leg.mark),
-        }
     }
 
     /// Limit of an immediate-or-cancel order, when a market order will not do.
