@@ -401,6 +401,36 @@ fn a_second_half_that_was_lost_on_the_way_is_made_anew_once() {
 }
 
 #[test]
+fn a_second_half_that_the_venue_is_too_busy_for_is_made_anew_after_the_pause() {
+    for throttled in [true, false] {
+        let mut world = World::calm(trimming());
+        world.answers.push_back(Answer::Do);
+        for _ in 0..2 {
+            let until = world.now.plus_ms(3_000);
+            world.answers.push_back(if throttled {
+                Answer::Throttle(until)
+            } else {
+                Answer::Reject(Reaction::RetryLater)
+            });
+        }
+        let before = world.positions[&key("BTCUSDT")].isolated_wallet;
+        world.mark("BTCUSDT", DANGER);
+        world.run(15_000);
+        let sends = world.sends();
+        let halves: Vec<&Intent> = sends.iter().filter(|intent| intent.recycled).collect();
+        assert_eq!(halves.len(), 3, "{sends:?}");
+        let trims = sends.iter().filter(|intent| reduced(intent).is_positive());
+        assert_eq!(
+            trims.count(),
+            1,
+            "nothing is sold for what lies free: {sends:?}"
+        );
+        let after = world.positions[&key("BTCUSDT")].isolated_wallet;
+        assert!(after > before * Rate::of(dec!(0.9)), "{before} {after}");
+    }
+}
+
+#[test]
 fn a_second_half_without_balance_is_dropped_and_trims_follow() {
     let mut world = World::calm(trimming());
     world.answers.push_back(Answer::Do);

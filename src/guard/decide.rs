@@ -70,6 +70,7 @@ impl Guard {
         let level = if helpless { Level::Distress } else { measured };
         let level = watch.settled(level, now);
         let cause = (level != watch.level).then(|| self.change_level(index, level, worst, now));
+        self.put_back_now(index, now);
         self.returns(index, level, now);
         if level >= Level::Acting
             && let Some((line, danger)) = worst

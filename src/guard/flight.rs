@@ -28,7 +28,7 @@ const TOLERATED_SHARE: Decimal = Decimal::from_parts(2, 0, 0, false, 2);
 /// However high funding is, at least the rest of an addition must be seen.
 const MOST_TOLERATED: Decimal = Decimal::from_parts(5, 0, 0, false, 1);
 /// A second half later than this after its plan was made is no longer the same rescue.
-const RECYCLE_WITHIN_MS: i64 = 10 * 60_000;
+pub(super) const RECYCLE_WITHIN_MS: i64 = 10 * 60_000;
 
 /// Where an intent stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

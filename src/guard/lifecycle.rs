@@ -5,7 +5,7 @@ use super::action::{Action, ReportKind, Severity};
 use super::doubt::Doubt;
 use super::event::{Mode, Refresh};
 use super::explain;
-use super::flight::{Flight, Stage, gap_ms, window_end};
+use super::flight::{Flight, RECYCLE_WITHIN_MS, Stage, gap_ms, window_end};
 use super::intent::{
     Ending, FillReport, Intent, IntentId, IntentKind, Outcome, Reaction, Resolution, Scope,
 };
@@ -107,6 +107,7 @@ impl Guard {
             Outcome::Throttled { until } => {
                 let message = format!("the exchange limits requests until {until}");
                 let until = until.min(now.plus_ms(LONGEST_PAUSE_MS));
+                self.put_back_later(id, now);
                 self.not_executed(id, message, until, now);
             }
             Outcome::Rejected {
@@ -213,6 +214,9 @@ impl Guard {
                 pause = 0;
             }
         }
+        if reaction == Reaction::RetryLater {
+            self.put_back_later(id, now);
+        }
         self.sight.want(Refresh::Account, now);
         if reaction == Reaction::RefreshFilters {
             self.sight.want(Refresh::Rules, now);
@@ -277,7 +281,13 @@ impl Guard {
             Severity::Warning
         };
         self.tell(&intent, ReportKind::NotDone, severity, text, now);
-        if !lost || !self.put_back_again(&intent, flight.reaches, now) {
+        let found = self
+            .watches
+            .iter()
+            .find(|(scope, _)| *scope == intent.scope);
+        let later = found.and_then(|(_, watch)| watch.put_back_later.as_ref());
+        let waits = later.is_some_and(|(half, _)| half.id == intent.id);
+        if !waits && (!lost || !self.put_back_again(&intent, flight.reaches, now)) {
             self.out
                 .push_back(Action::Record(Entry::PlanEnded { plan: intent.plan }));
         }
@@ -316,6 +326,54 @@ impl Guard {
         }
         watch.put_back_plan = Some(lost.plan);
         self.recycle(lost, amount, reaches, now)
+    }
+
+    /// The venue was too busy for an act and has surely not done it: if it is a second half, what the
+    /// first freed still lies free.
+    fn put_back_later(&mut self, id: &IntentId, now: Timestamp) {
+        let Some(flight) = self.flight_mut(id) else {
+            return;
+        };
+        let half = (flight.intent.clone(), flight.reaches);
+        let adds = matches!(half.0.kind, IntentKind::AddMargin { .. });
+        if adds
+            && half.0.recycled
+            && let Some(watch) = self.watch_mut(&half.0.scope)
+        {
+            let since = watch.put_back_since;
+            let since = since.filter(|(plan, _)| *plan == half.0.plan);
+            let since = since.map_or(now, |(_, at)| at);
+            watch.put_back_since = Some((half.0.plan, since));
+            watch.put_back_later = (now.since(since) <= RECYCLE_WITHIN_MS).then_some(half);
+        }
+    }
+
+    /// Makes such a second half anew once the pause is over, as long as it is the same rescue.
+    pub(super) fn put_back_now(&mut self, index: usize, now: Timestamp) {
+        let Some((scope, watch)) = self.watches.get(index) else {
+            return;
+        };
+        let waits = watch.put_back_later.is_some() && now >= watch.rest_until;
+        if !waits || self.flights.contains_key(scope) || !self.sees_scope(scope) {
+            return;
+        }
+        let later = self
+            .watches
+            .get_mut(index)
+            .and_then(|(_, watch)| watch.put_back_later.take());
+        let Some((half, reaches)) = later else {
+            return;
+        };
+        let held = self.desk.positions.contains_key(&half.key);
+        let timely = now.since(half.planned_at) <= RECYCLE_WITHIN_MS;
+        if let Some((_, watch)) = self.watches.get_mut(index) {
+            // Refused, not lost: it has had no try of its own yet.
+            watch.put_back_plan = None;
+        }
+        if !held || !timely || !self.put_back_again(&half, reaches, now) {
+            self.out
+                .push_back(Action::Record(Entry::PlanEnded { plan: half.plan }));
+        }
     }
 
     /// The truth could not be found out: say so, and go on from what the account shows.

@@ -4,7 +4,7 @@ use super::Guard;
 use super::action::{ReportKind, Severity};
 use super::desk::{Desk, Feed, Held};
 use super::explain;
-use super::intent::Scope;
+use super::intent::{Intent, Scope};
 use super::level::Level;
 use super::policy::Policy;
 use crate::domain::{Money, PositionKey, Price, Rate, Side, Symbol, Timestamp};
@@ -120,6 +120,10 @@ pub(super) struct Watch {
     pub(super) began: Option<(u64, Timestamp)>,
     /// Plan whose lost second half was made anew.
     pub(super) put_back_plan: Option<u64>,
+    /// A second half that the venue was too busy for: to be made anew after the pause.
+    pub(super) put_back_later: Option<(Intent, bool)>,
+    /// The plan of that, and when the venue was first too busy for it.
+    pub(super) put_back_since: Option<(u64, Timestamp)>,
 }
 
 impl Default for Watch {
@@ -147,6 +151,8 @@ impl Default for Watch {
             refusals: 0,
             began: None,
             put_back_plan: None,
+            put_back_later: None,
+            put_back_since: None,
         }
     }
 }

@@ -145,6 +145,11 @@ impl<'a> Sieve<'a> {
         if !base_units || !part.is_positive() || part >= Rate::ONE {
             return None;
         }
+        // What is dead already, or comes alive by a rebate, has other rules for its line.
+        let health = margin.equity() - margin.demand();
+        if !health.is_positive() || exit.fee.is_negative() {
+            return None;
+        }
         let share = if situation.falls_hurt { -part } else { part };
         let symbol = &situation.key.symbol;
         let shock = match situation.crash {
@@ -171,7 +176,7 @@ impl<'a> Sieve<'a> {
             exit,
             trial,
             released,
-            health: margin.equity() - margin.demand(),
+            health,
             gain: match leg.side {
                 Side::Long => leg.mark - leg.entry,
                 Side::Short => leg.entry - leg.mark,
