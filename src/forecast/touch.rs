@@ -34,14 +34,15 @@ struct Law {
 /// Fitted 2026-11-22 on one-minute price tapes around crashes and on calm control tapes, 2020 to 2026.
 /// The form was judged by fitting on one half of the events and scoring on the other; these values
 /// are those of the fit on all events. Tapes were chosen for their crashes, so that an ordinary day is
-/// rarer on them than in life: calm ones weigh more in `a` and `b`. `plimsoll calibrate` measures it.
+/// rarer on them than in life: up to an hour calm ones weigh 20 times as much in `a` and `b`. Beyond it
+/// that only trades calm tapes for crashes. `plimsoll calibrate` measures all of it.
 static LAWS: [Law; 4] = [
     Law {
         minutes: 15.0,
         c: -0.0306,
         w: [0.7850, 0.0933, 0.1007],
-        a: [-0.4142, 0.0909],
-        b: [1.5237, -0.2355],
+        a: [-0.3343, 0.0349],
+        b: [1.3843, -0.1277],
         pi: 0.0333,
         k: 4.73,
     },
@@ -49,28 +50,28 @@ static LAWS: [Law; 4] = [
         minutes: 60.0,
         c: -0.1393,
         w: [0.6215, 0.2136, 0.1173],
-        a: [0.0329, -0.0568],
-        b: [1.3279, -0.1816],
+        a: [-0.0026, -0.0350],
+        b: [1.2714, -0.1402],
         pi: 0.0394,
         k: 4.44,
     },
     Law {
         minutes: 240.0,
-        c: -0.1791,
-        w: [0.4852, 0.2861, 0.1860],
-        a: [0.0217, -0.0167],
-        b: [1.2072, -0.2098],
-        pi: 0.0494,
-        k: 4.00,
+        c: -0.1126,
+        w: [0.4945, 0.2674, 0.1250],
+        a: [0.0042, 0.0],
+        b: [0.9536, 0.0],
+        pi: 0.0548,
+        k: 4.57,
     },
     Law {
         minutes: 1_440.0,
-        c: 0.6184,
-        w: [0.4671, -0.0716, 0.9020],
-        a: [-1.0630, 0.1943],
-        b: [1.0022, -0.2193],
-        pi: 0.0395,
-        k: 2.55,
+        c: 1.2665,
+        w: [0.4309, -0.0015, 0.5728],
+        a: [-1.4442, 0.0],
+        b: [0.8811, 0.0],
+        pi: 0.0436,
+        k: 3.39,
     },
 ];
 /// Logarithm of a usual volatility of one minute (0.068 %); centre of the fit.
@@ -79,7 +80,7 @@ const CENTRE: f64 = -7.3;
 const LEVEL: [f64; 2] = [-1.6, 2.7];
 /// Below the first horizon the scale grows with time to this power, a little faster than the reach of
 /// a free random walk (one half): fitted at five minutes.
-const SHORT_POWER: f64 = 0.54;
+const SHORT_POWER: f64 = 0.53;
 /// Farthest distance: a price grows or shrinks e^50 times.
 const DISTANCE_MOST: f64 = 50.0;
 /// Logits are kept within these limits, so that interpolation never meets an infinity.
@@ -337,14 +338,14 @@ mod tests {
         }
     }
 
-    /// At five minutes the distance counts 3^0.54 times: the line that is touched as often within 15
+    /// At five minutes the distance counts 3^0.53 times: the line that is touched as often within 15
     /// minutes is that much farther away.
     #[test]
     fn below_the_first_horizon_the_scale_shrinks_with_time() {
         let touch = usual();
         for x in [0.001, 0.003, 0.01] {
             let short = touch.chance(x, 5 * MINUTE_MS);
-            let long = touch.chance(x * 3.0_f64.powf(0.54), 15 * MINUTE_MS);
+            let long = touch.chance(x * 3.0_f64.powf(0.53), 15 * MINUTE_MS);
             assert!((short / long - 1.0).abs() < 1e-9, "{x}: {short} {long}");
         }
     }
