@@ -254,12 +254,16 @@ impl Guard {
         let Some(flight) = self.take_flight(id) else {
             return;
         };
-        self.refund(&flight, now);
+        let lost = matches!(flight.stage, Stage::Looking { .. });
+        // What the venue has not refused itself stays on the budgets: a venue that answers from an old
+        // picture of its own would else let them be spent twice.
+        if !lost || !flight.intent.is_rescue() {
+            self.refund(&flight, now);
+        }
         let intent = flight.intent;
         if intent.is_rescue() && !intent.only_frees() {
             self.note_need(None);
         }
-        let lost = matches!(flight.stage, Stage::Looking { .. });
         if lost {
             self.distrust(&intent, true, now);
         }

@@ -56,6 +56,8 @@ struct Track {
     sent_at: Option<Timestamp>,
     fill: Option<FillReport>,
     ending: Option<Ending>,
+    /// Its outcome was unknown, and had to be asked for.
+    looked_up: bool,
 }
 
 #[derive(Default)]
@@ -153,6 +155,7 @@ impl Recovery {
                 };
                 if let Some(track) = self.track(&intent) {
                     track.fill = fill.or(track.fill);
+                    track.looked_up = true;
                 }
             }
             Entry::Ended { intent, ending } => {
@@ -216,6 +219,7 @@ impl Recovery {
                 sent_at: None,
                 fill: None,
                 ending: None,
+                looked_up: false,
             },
         );
     }
@@ -279,7 +283,8 @@ impl Recovery {
     fn spend(&mut self, track: &Track, today: Timestamp) {
         let counts = match &track.ending {
             None | Some(Ending::Verified { .. } | Ending::Unverified { .. }) => true,
-            Some(Ending::NotExecuted { .. } | Ending::Declined { .. }) => false,
+            Some(Ending::NotExecuted { .. }) => track.looked_up,
+            Some(Ending::Declined { .. }) => false,
         };
         if !counts || track.sent_at.is_none_or(|at| at.day_start() < today) {
             return;

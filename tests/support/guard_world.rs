@@ -409,6 +409,13 @@ impl World {
 
     fn answer(&mut self, intent: &Intent, answer: Answer) -> Vec<Event> {
         let all = Decimal::ONE;
+        let adds = matches!(intent.kind, IntentKind::AddMargin { .. });
+        let answer = if adds && !self.positions.contains_key(&intent.key) {
+            // Closed meanwhile, which an old picture does not show.
+            Answer::Reject(Reaction::Resync)
+        } else {
+            answer
+        };
         let outcome = match answer {
             Answer::Do => Outcome::Done {
                 fill: self.execute(intent, all),
