@@ -409,8 +409,11 @@ impl World {
 
     fn answer(&mut self, intent: &Intent, answer: Answer) -> Vec<Event> {
         let all = Decimal::ONE;
-        let adds = matches!(intent.kind, IntentKind::AddMargin { .. });
-        let answer = if adds && !self.positions.contains_key(&intent.key) {
+        let elsewhere = matches!(
+            intent.kind,
+            IntentKind::MoveIn { .. } | IntentKind::CancelOrders { .. }
+        );
+        let answer = if !elsewhere && !self.positions.contains_key(&intent.key) {
             // Closed meanwhile, which an old picture does not show.
             Answer::Reject(Reaction::Resync)
         } else {

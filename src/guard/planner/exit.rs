@@ -9,6 +9,8 @@ use crate::margin::{Leg, PartialClose, Reduction, Shock, Trial};
 
 /// The unseen book is taken to go on for at most this many times the seen one.
 const DEEPEST: Rate = Rate::of(Decimal::TEN);
+/// With higher fees every size is looked at.
+const DEAREST: Rate = Rate::of(Decimal::from_parts(5, 0, 0, false, 2));
 /// A verdict on a trim is sure where the health differs from zero by more than this share of the value
 /// of all positions: ten times what rounding the distance aimed at to eight places may change …
 const UNSURE: Rate = Rate::of(Decimal::from_parts(1, 0, 0, false, 7));
@@ -122,7 +124,7 @@ impl Exit<'_> {
 
 /// Tells of most trims whether they bring the nearest line to the distance aimed at or beyond, without
 /// the exact state after each: by the sign of the health at the price aimed at. Of the others it says
-/// nothing, and it never contradicts the exact state.
+/// nothing. The size that is found is described by its exact state in any case.
 pub(super) struct Sieve<'a> {
     exit: &'a Exit<'a>,
     trial: Trial,
@@ -147,7 +149,7 @@ impl<'a> Sieve<'a> {
         }
         // What is dead already, or comes alive by a rebate, has other rules for its line.
         let health = margin.equity() - margin.demand();
-        if !health.is_positive() || exit.fee.is_negative() {
+        if !health.is_positive() || exit.fee.is_negative() || exit.fee > DEAREST {
             return None;
         }
         let share = if situation.falls_hurt { -part } else { part };

@@ -153,7 +153,6 @@ impl Situation<'_> {
         };
         let is_enough = |quantity: Quantity| {
             let sure = sieve.as_ref().and_then(|sieve| sieve.verdict(quantity));
-            debug_assert!(sure.is_none_or(|enough| enough == reaches(quantity)));
             sure.unwrap_or_else(|| reaches(quantity))
         };
         for _ in 0..SEARCH_STEPS {
