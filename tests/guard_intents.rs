@@ -431,6 +431,26 @@ fn a_second_half_that_the_venue_is_too_busy_for_is_made_anew_after_the_pause() {
 }
 
 #[test]
+fn a_second_half_that_waits_in_vain_is_told() {
+    let mut world = World::calm(trimming());
+    world.answers.push_back(Answer::Do);
+    let until = world.now.plus_ms(3_000);
+    world.answers.push_back(Answer::Throttle(until));
+    world.mark("BTCUSDT", DANGER);
+    world.command(Command::Pause);
+    world.run(10_000);
+    assert_eq!(world.sends().len(), 2, "a trim and a half that met a limit");
+    let told = world.reports(ReportKind::NotDone);
+    let last = told.last().expect("told");
+    assert!(
+        last.text
+            .contains("Not put back into BTCUSDT: nothing is sent while paused"),
+        "{}",
+        last.text
+    );
+}
+
+#[test]
 fn a_second_half_without_balance_is_dropped_and_trims_follow() {
     let mut world = World::calm(trimming());
     world.answers.push_back(Answer::Do);

@@ -317,10 +317,7 @@ impl Guard {
         let IntentKind::AddMargin { amount } = lost.kind else {
             return false;
         };
-        let keep = self.policy.budgets.keep_available;
-        let balance = self.desk.balances.get(&lost.margin_asset);
-        let free = balance.map_or(Money::ZERO, |balance| balance.available - keep);
-        let amount = amount.min(free).floor_to(MONEY_STEP);
+        let amount = amount.min(self.free_beside(lost)).floor_to(MONEY_STEP);
         let allowed = lost.recycled && !self.paused && self.mode > Mode::Watch;
         let Some(watch) = self.watch_mut(&lost.scope) else {
             return false;
@@ -375,6 +372,17 @@ impl Guard {
             watch.put_back_plan = None;
         }
         if !held || !timely || !self.put_back_again(&half, reaches, now) {
+            let why = match (held, timely, self.paused || self.mode <= Mode::Watch) {
+                (false, _, _) => "the position is gone",
+                (true, false, _) => "it is too late to be the same rescue",
+                (true, true, true) => "nothing is sent while paused or in watch mode",
+                (true, true, false) => "the money is no longer free",
+            };
+            let text = format!(
+                "Not put back into {}: {why}. What the trim freed is not in the position.",
+                half.key
+            );
+            self.tell(&half, ReportKind::NotDone, Severity::Warning, text, now);
             self.out
                 .push_back(Action::Record(Entry::PlanEnded { plan: half.plan }));
         }

@@ -282,7 +282,7 @@ impl Guard {
     }
 
     /// What is available now less what is to be kept and what other acts on their way will take.
-    fn free_beside(&self, intent: &Intent) -> Money {
+    pub(super) fn free_beside(&self, intent: &Intent) -> Money {
         let asset = &intent.margin_asset;
         let balance = self.desk.balances.get(asset);
         let available = balance.map_or(Money::ZERO, |balance| balance.available);
